@@ -1,0 +1,1 @@
+"""The operator: the scenario engine, the platforms it acts on, and the reelback command."""

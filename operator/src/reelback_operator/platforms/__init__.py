@@ -1,0 +1,1 @@
+"""Where releases run: Kubernetes Deployments, or the processes of the local stack."""
