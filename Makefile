@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
-.PHONY: help lock lint proto clean
+.PHONY: help lock lint proto test bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,10 +32,27 @@ lock: | $(filter .tools/%,$(UV)) ## pin every dependency anew, with hashes
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --extra local -c requirements.lock -o requirements-local.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --extra local --group dev -c requirements-local.lock -o requirements-dev.lock
 
+# $(call protoc,FOLDER): the stubs of every .proto, written below FOLDER
+protoc = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(1) --pyi_out=$(1) \
+	--grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(wildcard proto/reelback/v1/*.proto)
+
 proto: $(VENV)/dev ## generate the gRPC stubs from proto/
 	rm -rf $(STUBS)/reelback
-	PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(STUBS) --pyi_out=$(STUBS) \
-	  --grpc_python_out=$(STUBS) --mypy_grpc_out=$(STUBS) $(wildcard proto/reelback/v1/*.proto)
+	$(call protoc,$(STUBS))
+
+lint: $(VENV)/dev ## format, types, imports, and that the stubs are those of proto/
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy operator/src services/*/src tests bench
+	$(BIN)/lint-imports --no-cache
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call protoc,"$$fresh") && \
+	  diff -r "$$fresh/reelback" $(STUBS)/reelback || { echo "the stubs are not those of proto/: run make proto"; exit 1; }
+
+test: $(VENV)/dev ## every test that needs neither Docker nor Kubernetes
+	$(BIN)/pytest
+
+bench: $(VENV)/dev ## the measured figures, one JSON object
+	@$(BIN)/python -m bench
 
 clean: ## remove what was installed and what runs left behind
 	rm -rf .venv .tools .reelback .mypy_cache .pytest_cache .ruff_cache
