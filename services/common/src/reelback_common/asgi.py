@@ -1,0 +1,141 @@
+"""Telemetry of HTTP and WebSocket applications, and a server that goes in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from opentelemetry import context, propagate
+from opentelemetry.trace import Span, Status, StatusCode
+from prometheus_client import Histogram
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reelback_common import readiness
+from reelback_common.readiness import GRACE, Ready
+from reelback_common.request import request
+from reelback_common.settings import ServiceSettings
+
+DURATION = Histogram(
+    "http_server_request_duration_seconds", "How long answering a request took", ["method", "route", "status"]
+)
+
+log = logging.getLogger(__name__)
+
+
+def instrument(app: ASGIApp) -> ASGIApp:
+    """The application with a request (span, session, one event for an exception) around each HTTP request.
+
+    A WebSocket only joins the trace of its handshake, as it lasts as long as the player stays: each message it
+    carries is a request of its own, see `message`. Use it outermost, so that error handlers are inside.
+    """
+
+    async def traced(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await _http(app, scope, receive, send)
+        elif scope["type"] == "websocket":
+            token = context.attach(propagate.extract(_headers(scope)))
+            try:
+                await app(scope, receive, send)
+            finally:
+                context.detach(token)
+        else:
+            await app(scope, receive, send)
+
+    return traced
+
+
+@contextmanager
+def message(name: str, carrier: Mapping[str, str] | None = None) -> Iterator[Span]:
+    """A request for one message of a WebSocket; `carrier` has the message's own trace headers, if it has any.
+
+    Without them it continues the trace of the handshake.
+    """
+    if carrier is None:
+        carrier = {}
+        propagate.inject(carrier)
+    with request(name, carrier, {"network.protocol.name": "websocket"}) as span:
+        yield span
+
+
+async def _http(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    status = 0
+    started = time.perf_counter()
+
+    async def observed(event: Message) -> None:
+        nonlocal status
+        if event["type"] == "http.response.start":
+            status = event["status"]
+        await send(event)
+
+    method = scope["method"]
+    attributes = {"http.request.method": method, "url.path": scope["path"]}
+    try:
+        with request(method, _headers(scope), attributes) as span:
+            try:
+                await app(scope, receive, observed)
+            except Exception:
+                log.exception("%s %s failed", method, scope["path"])
+                status = status or 500
+                raise
+            finally:
+                route = getattr(scope.get("route"), "path", "")
+                span.update_name(f"{method} {route}".strip())
+                span.set_attributes({"http.route": route, "http.response.status_code": status})
+                if status >= 500:
+                    span.set_status(Status(StatusCode.ERROR, str(status)))
+    finally:
+        DURATION.labels(method, route, status).observe(time.perf_counter() - started)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: the drain comes first."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(service: str, settings: ServiceSettings, app: ASGIApp, ready: Ready) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return. Answers GET /healthz and /readyz itself, without spans."""
+    draining = readiness.end_signal()
+    config = uvicorn.Config(
+        _with_health(instrument(app), ready, draining),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(GRACE),
+    )
+    server = _Server(config)
+    running = asyncio.create_task(server.serve(), name="http")
+    await asyncio.wait({running, asyncio.create_task(draining.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        log.info("%s ends: draining", service)
+        await asyncio.sleep(settings.drain_seconds)
+        server.should_exit = True
+    await running
+
+
+def _with_health(app: ASGIApp, ready: Ready, draining: asyncio.Event) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] not in ("/healthz", "/readyz"):
+            await app(scope, receive, send)
+            return
+        problem = ""
+        if scope["path"] == "/readyz":
+            problem = "draining" if draining.is_set() else await readiness.problem(ready)
+        body: dict[str, Any] = {"status": "not ready", "reason": problem} if problem else {"status": "ok"}
+        await JSONResponse(body, status_code=503 if problem else 200)(scope, receive, send)
+
+    return answer

@@ -1,0 +1,204 @@
+"""Channels to other services: deadlines, retries, round robin, telemetry.
+
+A target is anything gRPC resolves (`dns:///payment:8083`), or `endpoints:/a/file` with one `host:port` a line.
+gRPC's Python API has no resolver to plug in, so a change of that file swaps the channel underneath: calls in
+flight end on the old one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+from opentelemetry import propagate, trace
+from opentelemetry.trace import Span, SpanKind
+
+from reelback_common import rpc
+
+DEADLINE = 5.0
+"""Seconds a call may take when neither the call nor the request it is made for says less."""
+
+WATCH_INTERVAL = 0.2
+CONNECT_TIMEOUT = 1.0
+
+log = logging.getLogger(__name__)
+_tracer = trace.get_tracer(__name__)
+
+
+def connect(target: str, idempotent: Sequence[str] = (), deadline: float = DEADLINE) -> Channel:
+    """A channel for generated stubs; close it, or use it as a context manager. Needs a running event loop.
+
+    `idempotent` names methods as `reelback.v1.Payment/Charge`, or whole services as `reelback.v1.Payment`: only they
+    are tried again, up to three times in all, when a server is unavailable. ValueError for a file of endpoints
+    without any.
+    """
+    return Channel(target, idempotent, deadline)
+
+
+class Channel(grpc.aio.Channel):
+    """A grpc.aio.Channel whose connections can be swapped under the stubs that use it."""
+
+    def __init__(self, target: str, idempotent: Sequence[str], deadline: float) -> None:
+        self._options = _options(idempotent)
+        self._deadline = deadline
+        self._tasks: set[asyncio.Task[None]] = set()
+        if target.startswith("endpoints:"):
+            file = Path(target.removeprefix("endpoints:"))
+            endpoints = _read(file)
+            self._inner = self._open(_static(endpoints))
+            self._start(self._watch(file, endpoints))
+        else:
+            self._inner = self._open(target)
+
+    def _open(self, target: str) -> grpc.aio.Channel:
+        return grpc.aio.insecure_channel(target, options=self._options)
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watch(self, file: Path, endpoints: list[str]) -> None:
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL)
+            try:
+                changed = await asyncio.to_thread(_read, file)
+            except (OSError, ValueError) as error:
+                log.warning("keeping the endpoints %s: %s", endpoints, error)
+                continue
+            if changed != endpoints:
+                endpoints = changed
+                await self._swap(endpoints)
+
+    async def _swap(self, endpoints: list[str]) -> None:
+        """Take a new channel once it is connected; end the old one when no call can be on it any more."""
+        new, old = self._open(_static(endpoints)), self._inner
+        with suppress(TimeoutError):  # then the calls say what is wrong
+            await asyncio.wait_for(new.channel_ready(), CONNECT_TIMEOUT)
+        self._inner = new
+        log.info("endpoints are now %s", ", ".join(endpoints))
+        self._start(self._retire(old))
+
+    async def _retire(self, old: grpc.aio.Channel) -> None:
+        try:
+            await asyncio.sleep(self._deadline)
+        finally:
+            await old.close()
+
+    def _multicallable(self, kind: str, path: str, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        made: tuple[grpc.aio.Channel, Any] | None = None
+
+        def call(request: Any = None, *, timeout: float | None = None, metadata: Any = None, **options: Any) -> Any:
+            nonlocal made
+            if made is None or made[0] is not self._inner:
+                made = self._inner, getattr(self._inner, kind)(path, *args, **kwargs)
+            span = _tracer.start_span(path.lstrip("/"), kind=SpanKind.CLIENT, attributes=rpc.attributes(path))
+            headers: dict[str, str] = {}
+            propagate.inject(headers, trace.set_span_in_context(span))
+            started = made[1](
+                request, timeout=self._remaining(timeout), metadata=(*(metadata or ()), *headers.items()), **options
+            )
+            started.add_done_callback(lambda done: self._start(_end(span, done)))
+            return started
+
+        return call
+
+    def _remaining(self, timeout: float | None) -> float:
+        limit = self._deadline if timeout is None else min(timeout, self._deadline)
+        if (end := rpc.deadline.get()) is not None:
+            limit = min(limit, end - asyncio.get_running_loop().time())
+        return max(limit, 0)
+
+    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """A callable for a method; stubs ask for it."""
+        return self._multicallable("unary_unary", *args, **kwargs)
+
+    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """A callable for a method that answers with a stream."""
+        return self._multicallable("unary_stream", *args, **kwargs)
+
+    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """A callable for a method that takes a stream."""
+        return self._multicallable("stream_unary", *args, **kwargs)
+
+    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """A callable for a method that takes a stream and answers with one."""
+        return self._multicallable("stream_stream", *args, **kwargs)
+
+    async def close(self, grace: float | None = None) -> None:
+        """End the connections; calls in flight have `grace` seconds."""
+        await self._inner.close(grace)
+        for task in (tasks := tuple(self._tasks)):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        """How the connection is now."""
+        return self._inner.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """Return when the connection is no longer as it was."""
+        await self._inner.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        """Return when at least one server is connected."""
+        await self._inner.channel_ready()
+
+    async def __aenter__(self) -> Channel:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+async def _end(span: Span, call: Any) -> None:
+    """End the span of a call that is done."""
+    code = await call.code()
+    rpc.set_status(span, code, failed=code is not grpc.StatusCode.OK)
+    span.end()
+
+
+def _read(file: Path) -> list[str]:
+    """The endpoints in a file; ValueError when there is none."""
+    endpoints = file.read_text().split()
+    if not endpoints:
+        raise ValueError(f"{file} names no endpoint")
+    return endpoints
+
+
+def _static(endpoints: Sequence[str]) -> str:
+    return f"ipv4:{','.join(endpoints)}"
+
+
+def _options(idempotent: Sequence[str]) -> list[tuple[str, Any]]:
+    retry = {
+        "name": [
+            {"service": service, **({"method": method} if method else {})}
+            for service, _, method in (name.partition("/") for name in idempotent)
+        ],
+        "retryPolicy": {
+            "maxAttempts": 3,
+            "initialBackoff": "0.05s",
+            "maxBackoff": "0.5s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        },
+    }
+    config = {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": [retry] if idempotent else []}
+    return [
+        ("grpc.service_config", json.dumps(config)),
+        ("grpc.service_config_disable_resolution", 1),
+        ("grpc.enable_retries", 1),
+        ("grpc.dns_min_time_between_resolutions_ms", 1_000),
+        ("grpc.keepalive_time_ms", 10_000),
+        ("grpc.keepalive_timeout_ms", 3_000),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 500),
+    ]

@@ -1,0 +1,102 @@
+"""What can be broken on purpose, as OpenFeature flags that REELBACK_FAULTS switches on."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import sentry_sdk
+from openfeature import api
+from openfeature.flag_evaluation import FlagEvaluationDetails, FlagValueType
+from openfeature.hook import Hook, HookContext, HookHints
+from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
+from sentry_sdk.feature_flags import add_feature_flag
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that can go wrong. `effect` says what a value means: a share of calls from 0 to 1, or milliseconds."""
+
+    key: str
+    service: str
+    effect: Literal["raise", "wait", "compute"]
+    description: str
+
+    @property
+    def maximum(self) -> float:
+        """The largest value accepted: 1 for a share, one minute for a time."""
+        return 1 if self.effect == "raise" else 60_000
+
+
+FAULTS: Mapping[str, Fault] = {
+    fault.key: fault
+    for fault in (
+        Fault("payment.charge.error_rate", "payment", "raise", "This share of charges raises an exception."),
+        Fault("payment.charge.latency_ms", "payment", "wait", "Every charge takes so much longer."),
+        Fault("user.profile.slow_query_ms", "user", "wait", "The query for a profile takes so much longer."),
+        Fault("game.rng.cpu_ms", "game", "compute", "Every round burns so much CPU, and its event loop stands still."),
+    )
+}
+
+
+class InjectedFault(Exception):
+    """A failure that was asked for."""
+
+
+class _RecordInSentry(Hook):
+    """Puts what was evaluated on the errors that follow in the same request.
+
+    Sentry's flags are booleans, so the flag says whether the fault is on, and the context says how much of it.
+    """
+
+    def after(self, hook_context: HookContext, details: FlagEvaluationDetails[FlagValueType], hints: HookHints) -> None:
+        add_feature_flag(details.flag_key, bool(details.value))
+        if details.value:
+            sentry_sdk.get_isolation_scope().set_context("faults", {details.flag_key: details.value})
+
+
+def check(values: Mapping[str, float]) -> dict[str, float]:
+    """The values as they are; ValueError names a key that is unknown or a value that is out of bounds."""
+    for key, value in values.items():
+        if key not in FAULTS:
+            raise ValueError(f"unknown fault {key!r}; there are {', '.join(sorted(FAULTS))}")
+        if not 0 <= value <= FAULTS[key].maximum:
+            raise ValueError(f"{key} must be between 0 and {FAULTS[key].maximum:g}, not {value:g}")
+    return dict(values)
+
+
+def configure(values: Mapping[str, float]) -> None:
+    """Set what the flags of this process are from now on; a fault that is not named is off."""
+    flags = {key: InMemoryFlag("on", {"on": float(value)}) for key, value in check(values).items()}
+    off = {key: InMemoryFlag("off", {"off": 0.0}) for key in FAULTS if key not in flags}
+    api.set_provider(InMemoryProvider(flags | off))
+    api.clear_hooks()
+    api.add_hooks([_RecordInSentry()])
+
+
+async def inject(key: str) -> None:
+    """Do what the fault `key` is set to: raise InjectedFault, wait, compute, or nothing when it is off."""
+    value = await api.get_client().get_float_value_async(key, 0.0)
+    if not value:
+        return
+    match FAULTS[key].effect:
+        case "raise":
+            if random.random() < value:  # noqa: S311
+                raise InjectedFault(f"{key} is {value:g}")
+        case "wait":
+            await asyncio.sleep(value / 1000)
+        case "compute":
+            _burn(value / 1000)
+
+
+def _burn(seconds: float) -> None:
+    """Compute on the event loop's own thread: that the loop stands still meanwhile is the fault."""
+    end = time.thread_time() + seconds
+    digest = b""
+    while time.thread_time() < end:
+        digest = hashlib.sha256(digest).digest()

@@ -1,0 +1,59 @@
+"""One piece of work that is done for a caller: its span, its Sentry scope, its session.
+
+A request is a *segment* in Sentry's sense: a server span whose parent is remote or absent. Whatever the transport,
+an exception that leaves it becomes exactly one event, with the ids of this span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import sentry_sdk
+from opentelemetry import context, propagate, trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.util.types import AttributeValue
+from sentry_sdk.sessions import track_session
+from sentry_sdk.utils import event_from_exception
+
+_tracer = trace.get_tracer(__name__)
+
+
+@contextmanager
+def request(
+    name: str,
+    carrier: Mapping[str, str],
+    attributes: Mapping[str, AttributeValue],
+    expected: tuple[type[Exception], ...] = (),
+) -> Iterator[Span]:
+    """A server span that continues the trace in `carrier` (lower-case header names), or starts one.
+
+    An exception marks the span as failed, is sent to Sentry once, as not handled, and is raised again; those of
+    the types `expected` only pass through.
+    """
+    with sentry_sdk.isolation_scope() as scope, track_session(scope, session_mode="request"):
+        scope.clear_breadcrumbs()
+        token = context.attach(propagate.extract(carrier))
+        try:
+            with _tracer.start_as_current_span(
+                name, kind=SpanKind.SERVER, attributes=attributes, record_exception=False, set_status_on_exception=False
+            ) as span:
+                try:
+                    yield span
+                except expected:
+                    raise
+                except Exception as error:
+                    _capture(error)
+                    span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                    raise
+        finally:
+            context.detach(token)
+
+
+def _capture(error: Exception) -> None:
+    event, hint = event_from_exception(
+        error,
+        client_options=sentry_sdk.get_client().options,
+        mechanism={"type": "reelback", "handled": False},
+    )
+    sentry_sdk.capture_event(event, hint=hint)

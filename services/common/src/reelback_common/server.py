@@ -1,0 +1,113 @@
+"""A gRPC server that tells the truth about itself and goes in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from reelback_common import readiness
+from reelback_common.interceptor import Telemetry
+from reelback_common.readiness import GRACE, Ready
+from reelback_common.settings import ServiceSettings
+
+OPTIONS = (
+    ("grpc.so_reuseport", 0),  # a port in use is an error, not a port to share
+    ("grpc.max_connection_age_ms", 10_000),  # clients look for new servers only when a connection ends
+    ("grpc.max_connection_age_grace_ms", int(GRACE * 1000)),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # the client's keepalive is welcome
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """Health, reflection and telemetry around a service's own servicers.
+
+    Health has the service names "" and those of `services` (ready: the dependencies answer) and "live" (the
+    process lives).
+    """
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        register: Callable[[grpc.aio.Server], None],
+        ready: Ready,
+        services: Sequence[str],
+    ) -> None:
+        self._settings = settings
+        self._ready = ready
+        self._names = ("", *services)
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(interceptors=[Telemetry()], options=OPTIONS)
+        self._poll: asyncio.Task[None] | None = None
+        register(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+
+    async def start(self) -> int:
+        """Listen; the port, which is a free one for port 0. A port in use ends the process with one line."""
+        await self._tell(NOT_SERVING)
+        await self._health.set("live", SERVING)
+        address = f"{self._settings.host}:{self._settings.port}"
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise SystemExit(f"PORT: cannot listen on {address}") from None
+        await self._server.start()
+        self._poll = asyncio.create_task(self._watch(), name="readiness")
+        log.info("serving on %s:%d", self._settings.host, port)
+        return port
+
+    async def stop(self) -> None:
+        """Say that no more calls are wanted, wait until callers know, then let those in flight end."""
+        if self._poll:
+            self._poll.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._poll
+        await self._tell(NOT_SERVING)
+        await asyncio.sleep(self._settings.drain_seconds)
+        await self._server.stop(GRACE)
+
+    async def _watch(self) -> None:
+        """Ask the dependencies, again and again, and tell."""
+        was: str | None = None
+        while True:
+            problem = await readiness.problem(self._ready)
+            if problem != was:
+                log.log(logging.WARNING if problem else logging.INFO, problem or "ready")
+            was = problem
+            await self._tell(NOT_SERVING if problem else SERVING)
+            await asyncio.sleep(readiness.INTERVAL)
+
+    async def _tell(self, status: int) -> None:
+        for name in self._names:
+            await self._health.set(name, status)
+
+
+async def serve(
+    service: str,
+    settings: ServiceSettings,
+    register: Callable[[grpc.aio.Server], None],
+    ready: Ready,
+    services: Sequence[str],
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return.
+
+    `register` adds the servicers; `services` are their full names, for reflection and health.
+    """
+    ended = readiness.end_signal()
+    server = Server(settings, register, ready, services)
+    await server.start()
+    await ended.wait()
+    log.info("%s ends: draining", service)
+    await server.stop()

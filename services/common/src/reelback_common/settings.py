@@ -1,0 +1,51 @@
+"""The environment of a service, read once and refused by name."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from reelback_common import faults
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+"""A TCP port; 0 takes a free one."""
+
+T = TypeVar("T", bound=BaseSettings)
+
+
+class ServiceSettings(BaseSettings):
+    """The variables every service has; a service adds its own in a subclass. An empty variable counts as unset."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    host: str = "127.0.0.1"
+    port: Port
+    metrics_port: Port
+    sentry_dsn: str = ""
+    sentry_release: str = ""
+    sentry_environment: str = "local"
+    otlp_endpoint: str = ""
+    reelback_faults: dict[str, float] = {}
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    drain_seconds: Annotated[float, Field(ge=0, le=600)] = 0
+
+    @field_validator("reelback_faults")
+    @classmethod
+    def _known_faults(cls, values: dict[str, float]) -> dict[str, float]:
+        return faults.check(values)
+
+
+def load(cls: type[T]) -> T:
+    """The settings of this process. A bad variable ends it: one line a variable on stderr, exit status 2."""
+    try:
+        return cls()
+    except ValidationError as error:
+        lines = [f"{str(e['loc'][0]).upper() if e['loc'] else cls.__name__}: {e['msg']}" for e in error.errors()]
+    except SettingsError as error:  # a value that is not even JSON; the text names the field in quotes
+        field = str(error).split('"')[1]
+        lines = [f"{field.upper()}: not valid JSON"]
+    print("\n".join(lines), file=sys.stderr)
+    raise SystemExit(2)

@@ -1,0 +1,167 @@
+"""Traces, errors, sessions, logs and metrics of a service.
+
+OpenTelemetry is the only tracer. The Sentry SDK takes errors, logs and sessions, and reads the trace and span of
+each from OpenTelemetry; both families of headers go over the wire, so that either kind of neighbour can join.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, Self
+
+import sentry_sdk
+from opentelemetry import trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagate import set_global_textmap
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import start_http_server
+from sentry_sdk.consts import EndpointType
+from sentry_sdk.integrations.atexit import AtexitIntegration
+from sentry_sdk.integrations.dedupe import DedupeIntegration
+from sentry_sdk.integrations.excepthook import ExcepthookIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
+from sentry_sdk.integrations.otlp import OTLPIntegration, SentryOTLPPropagator
+from sentry_sdk.integrations.threading import ThreadingIntegration
+from sentry_sdk.utils import Dsn
+
+from reelback_common import faults, logs
+from reelback_common.settings import ServiceSettings
+
+EXPORT_SECONDS = 2.0
+"""How long one attempt to deliver spans, and the last flush at the end, may take."""
+
+SESSION_SECONDS = 10
+"""How often sessions are sent; the SDK's own minute is long beside a rollout of seconds."""
+
+
+class _ReleaseAttributes(SpanProcessor):
+    """Marks every span: Sentry reads release and environment from the span, not from the resource."""
+
+    def __init__(self, release: str, environment: str) -> None:
+        self._attributes = {"sentry.release": release, "sentry.environment": environment}
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        span.set_attributes(self._attributes)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        pass
+
+
+class Telemetry:
+    """What `start` has started; `close` (or the end of `with`) sends what is left and takes a few seconds at most."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._provider = provider
+
+    def close(self) -> None:
+        """Flush spans, errors, logs and sessions."""
+        self._provider.shutdown()
+        sentry_sdk.get_client().close(timeout=EXPORT_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def start(service: str, settings: ServiceSettings) -> Telemetry:
+    """Start logs, traces, errors and the metrics server of this process; once a process.
+
+    Without a DSN and an OTLP endpoint nothing is sent. A metrics port in use ends the process with one line.
+    """
+    release = settings.sentry_release or f"{service}@{version('reelback')}"
+    environment = settings.sentry_environment
+    logs.configure(service, release, settings.log_level)
+    faults.configure(settings.reelback_faults)
+
+    resource = {"service.name": service, "service.version": release, "deployment.environment.name": environment}
+    provider = TracerProvider(resource=Resource.create(resource))
+    provider.add_span_processor(_ReleaseAttributes(release, environment))
+    if exporter := _exporter(settings):
+        provider.add_span_processor(
+            BatchSpanProcessor(exporter, schedule_delay_millis=1000, export_timeout_millis=EXPORT_SECONDS * 1000)
+        )
+    trace.set_tracer_provider(provider)
+    _start_sentry(settings, release, environment)
+    # After Sentry's own, so that the sampled flag of traceparent and other people's baggage survive.
+    set_global_textmap(
+        CompositePropagator([SentryOTLPPropagator(), TraceContextTextMapPropagator(), W3CBaggagePropagator()])
+    )
+    try:
+        start_http_server(settings.metrics_port, addr=settings.host)
+    except OSError as error:
+        raise SystemExit(f"METRICS_PORT {settings.metrics_port}: {error.strerror or error}") from None
+    return Telemetry(provider)
+
+
+def _exporter(settings: ServiceSettings) -> OTLPSpanExporter | None:
+    """Where spans go: a collector if one is named, else the DSN's own OTLP path."""
+    if settings.otlp_endpoint:
+        return OTLPSpanExporter(endpoint=settings.otlp_endpoint, timeout=EXPORT_SECONDS)
+    if settings.sentry_dsn:
+        auth = Dsn(settings.sentry_dsn).to_auth("reelback")
+        return OTLPSpanExporter(
+            endpoint=auth.get_api_url(EndpointType.OTLP_TRACES),
+            headers={"X-Sentry-Auth": auth.to_header()},
+            timeout=EXPORT_SECONDS,
+        )
+    return None
+
+
+def _start_sentry(settings: ServiceSettings, release: str, environment: str) -> None:
+    sentry_sdk.init(
+        dsn=settings.sentry_dsn or None,
+        release=release,
+        environment=environment,
+        # The list is ours: the SDK's own would import every library it knows, and instrument some of them twice.
+        default_integrations=False,
+        integrations=[
+            AtexitIntegration(callback=lambda *_: None),
+            DedupeIntegration(),
+            ExcepthookIntegration(),
+            LoggingIntegration(capture_sentry_logs=True),
+            OTLPIntegration(setup_otlp_traces_exporter=False, setup_propagator=False, capture_exceptions=False),
+            ThreadingIntegration(),
+        ],
+        # The variables of a frame would carry passwords and addresses of players.
+        include_local_variables=False,
+        data_collection={"user_info": False, "http_bodies": []},
+        before_send=_before_send,
+    )
+    # What these say is the backend's absence or an exception that the interceptor has already sent.
+    for name in ("grpc._cython.cygrpc", "grpc._server", "reelback_common.interceptor", "reelback_common.asgi"):
+        ignore_logger(name)
+
+
+def _before_send(event: Any, hint: Mapping[str, Any]) -> Any:
+    """Scrub what people wrote into messages."""
+    for value in event.get("exception", {}).get("values", []):
+        if value.get("value"):
+            value["value"] = logs.scrub(value["value"])
+    return event
+
+
+def tracer(name: str) -> Tracer:
+    """A tracer for custom spans of the module `name`."""
+    return trace.get_tracer(name)
+
+
+def trace_id() -> str:
+    """The trace that is being worked on, as 32 hex digits; empty when there is none."""
+    context = trace.get_current_span().get_span_context()
+    return trace.format_trace_id(context.trace_id) if context.is_valid else ""
+
+
+def set_player(player_id: str) -> None:
+    """Say for whom the current request is done; only ever the pseudonymous id."""
+    sentry_sdk.get_isolation_scope().set_user({"id": player_id})
+    trace.get_current_span().set_attribute("user.id", player_id)
