@@ -1,0 +1,29 @@
+"""A service's database in MongoDB: every wait has an end, and a write that is acknowledged is on disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+
+Document = dict[str, Any]
+
+
+def connect(url: str, name: str) -> AsyncDatabase[Document]:
+    """The database `name`; connecting begins with the first operation. Close it with `database.client.close()`.
+
+    Operations raise PyMongoError within seconds when the server does not answer.
+    """
+    client: AsyncMongoClient[Document] = AsyncMongoClient(
+        url,
+        appname=name,
+        tz_aware=True,
+        serverSelectionTimeoutMS=2000,
+        connectTimeoutMS=2000,
+        socketTimeoutMS=5000,
+        waitQueueTimeoutMS=2000,
+        w="majority",
+        journal=True,
+    )
+    return client[name]
