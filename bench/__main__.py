@@ -15,7 +15,8 @@ PACKAGES = ("grpcio", "opentelemetry-sdk", "redis", "sentry-sdk", "uvicorn")
 
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
-    models = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")] if cpuinfo.exists() else []
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line for line in lines if line.startswith("model name")]
     return f"{len(models)} x {models[0].partition(':')[2].strip()}" if models else platform.processor()
 
 

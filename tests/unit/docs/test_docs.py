@@ -1,0 +1,55 @@
+"""The pages say true things: links lead somewhere, and every command in a `sh` block exists as written."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Tools of others: their commands run in tests/cluster; here only the files they name are looked at.
+OTHERS = {"skaffold", "kubectl", "kind", "helm"}
+
+MAKE_TARGETS = set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def _commands() -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+            found += [(page.name, line) for line in block.splitlines() if line and not line.startswith("#")]
+        found += [(page.name, code) for code in re.findall(r"`((?:make|\.venv/bin/reelback) [^`]+)`", page.read_text())]
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    targets = [t for t in re.findall(r"\]\(([^)#]+)\)", page.read_text()) if not t.startswith("http")]
+    assert [t for t in targets if not (page.parent / t).exists()] == []
+
+
+@pytest.mark.parametrize(("page", "command"), _commands())
+def test_commands_exist(page: str, command: str) -> None:
+    words = shlex.split(command)
+    settings = [word for word in words if re.match(r"[A-Z_]+=", word)]
+    tool, *arguments = [word for word in words if word not in settings]
+    if tool == "make":
+        assert set(arguments) <= MAKE_TARGETS
+    elif tool == ".venv/bin/reelback":
+        help_text = [sys.executable, "-m", "reelback_operator.cli", arguments[0], "--help"]
+        assert subprocess.run(help_text, capture_output=True, check=False).returncode == 0
+    else:
+        assert tool in OTHERS, f"{page}: nothing runs {command!r}"
+    values = [*arguments, *(setting.partition("=")[2] for setting in settings)]
+    assert [value for value in values if value.endswith(".yaml") and not (ROOT / value).exists()] == []
+
+
+def test_ports_in_the_readme_are_those_of_the_chart() -> None:
+    services = yaml.safe_load((ROOT / "charts/reelback/values.yaml").read_text())["services"]
+    ports = {str(service["port"]) for service in services.values()}
+    named = set(re.findall(r"http://127\.0\.0\.1:(\d+)", (ROOT / "README.md").read_text()))
+    assert named <= ports
