@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -80,7 +81,6 @@ async def _http(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
             try:
                 await app(scope, receive, observed)
             except Exception:
-                log.exception("%s %s failed", method, scope["path"])
                 status = status or 500
                 raise
             finally:
@@ -108,22 +108,24 @@ class _Server(uvicorn.Server):
 async def serve(service: str, settings: ServiceSettings, app: ASGIApp, ready: Ready) -> None:
     """Serve until SIGTERM or SIGINT, then drain and return. Answers GET /healthz and /readyz itself, without spans."""
     draining = readiness.end_signal()
+    try:
+        listener = socket.create_server((settings.host, settings.port), backlog=1024)
+    except OSError as error:
+        raise SystemExit(f"PORT {settings.port}: {error.strerror or error}") from None
     config = uvicorn.Config(
         _with_health(instrument(app), ready, draining),
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(GRACE),
     )
     server = _Server(config)
-    running = asyncio.create_task(server.serve(), name="http")
-    await asyncio.wait({running, asyncio.create_task(draining.wait())}, return_when=asyncio.FIRST_COMPLETED)
-    if not running.done():
-        log.info("%s ends: draining", service)
-        await asyncio.sleep(settings.drain_seconds)
-        server.should_exit = True
+    running = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+    log.info("serving on %s:%d", *listener.getsockname()[:2])
+    await draining.wait()
+    log.info("%s ends: draining", service)
+    await asyncio.sleep(settings.drain_seconds)
+    server.should_exit = True
     await running
 
 

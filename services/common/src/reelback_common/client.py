@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -47,34 +47,28 @@ class Channel(grpc.aio.Channel):
     def __init__(self, target: str, idempotent: Sequence[str], deadline: float) -> None:
         self._options = _options(idempotent)
         self._deadline = deadline
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         if target.startswith("endpoints:"):
             file = Path(target.removeprefix("endpoints:"))
             endpoints = _read(file)
             self._inner = self._open(_static(endpoints))
-            self._start(self._watch(file, endpoints))
+            _start(self._watch(file, endpoints), self._background)
         else:
             self._inner = self._open(target)
 
     def _open(self, target: str) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(target, options=self._options)
 
-    def _start(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _watch(self, file: Path, endpoints: list[str]) -> None:
+        """Follow the file; one that is missing or empty for a moment changes nothing."""
         while True:
             await asyncio.sleep(WATCH_INTERVAL)
-            try:
+            with suppress(OSError, ValueError):
                 changed = await asyncio.to_thread(_read, file)
-            except (OSError, ValueError) as error:
-                log.warning("keeping the endpoints %s: %s", endpoints, error)
-                continue
-            if changed != endpoints:
-                endpoints = changed
-                await self._swap(endpoints)
+                if changed != endpoints:
+                    endpoints = changed
+                    await self._swap(endpoints)
 
     async def _swap(self, endpoints: list[str]) -> None:
         """Take a new channel once it is connected; end the old one when no call can be on it any more."""
@@ -83,7 +77,7 @@ class Channel(grpc.aio.Channel):
             await asyncio.wait_for(new.channel_ready(), CONNECT_TIMEOUT)
         self._inner = new
         log.info("endpoints are now %s", ", ".join(endpoints))
-        self._start(self._retire(old))
+        _start(self._retire(old), self._background)
 
     async def _retire(self, old: grpc.aio.Channel) -> None:
         try:
@@ -98,13 +92,14 @@ class Channel(grpc.aio.Channel):
             nonlocal made
             if made is None or made[0] is not self._inner:
                 made = self._inner, getattr(self._inner, kind)(path, *args, **kwargs)
+            limit = self._remaining(timeout)
+            if not trace.get_current_span().get_span_context().is_valid:
+                return made[1](request, timeout=limit, metadata=metadata, **options)
             span = _tracer.start_span(path.lstrip("/"), kind=SpanKind.CLIENT, attributes=rpc.attributes(path))
             headers: dict[str, str] = {}
             propagate.inject(headers, trace.set_span_in_context(span))
-            started = made[1](
-                request, timeout=self._remaining(timeout), metadata=(*(metadata or ()), *headers.items()), **options
-            )
-            started.add_done_callback(lambda done: self._start(_end(span, done)))
+            started = made[1](request, timeout=limit, metadata=(*(metadata or ()), *headers.items()), **options)
+            started.add_done_callback(lambda done: _start(_end(span, done), self._ending))
             return started
 
         return call
@@ -133,10 +128,11 @@ class Channel(grpc.aio.Channel):
 
     async def close(self, grace: float | None = None) -> None:
         """End the connections; calls in flight have `grace` seconds."""
-        await self._inner.close(grace)
-        for task in (tasks := tuple(self._tasks)):
+        for task in self._background:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._inner.close(grace)
+        await asyncio.gather(*self._ending)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         """How the connection is now."""
@@ -155,6 +151,12 @@ class Channel(grpc.aio.Channel):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+def _start(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
 
 
 async def _end(span: Span, call: Any) -> None:

@@ -91,9 +91,6 @@ async def _answer(path: str, behaviour: Any, request: Any, context: Context) -> 
                 code = error.code()
                 log.warning("a call made for %s failed: %s %s", path, code.name, error.details())
                 await context.abort(code, error.details() or "")
-            except Exception:
-                log.exception("%s failed", path)
-                raise
             finally:
                 rpc.set_status(span, code, failed=code in rpc.SERVER_FAILURES)
             return response

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import orjson
 from opentelemetry import trace
 
-_SECRETS = (
-    (re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"), "[scrubbed]"),  # credentials in a URL
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "[scrubbed]"),  # a JWT
-    (re.compile(r"(?i)(\b(?:authorization|bearer|password|passwd|secret|token|api[_-]?key)\b[\"']?\s*[:= ]\s*)"
-                r"(?:bearer\s+)?[\"']?[^\s\"',;})]+"), r"\1[scrubbed]"),
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "[email]"),
-)  # fmt: skip
-
-
-def scrub(text: str) -> str:
-    """The text without credentials, tokens and email addresses."""
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return text
+from reelback_common import scrubbing
 
 
 class JsonFormatter(logging.Formatter):
@@ -40,7 +27,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": scrub(record.getMessage()),
+            "message": scrubbing.text(record.getMessage()),
         }
         context = trace.get_current_span().get_span_context()
         if context.is_valid:
@@ -48,11 +35,11 @@ class JsonFormatter(logging.Formatter):
             line["span_id"] = trace.format_span_id(context.span_id)
         line |= self._process
         if record.exc_info:
-            line["exception"] = scrub(self.formatException(record.exc_info))
+            line["exception"] = scrubbing.text(self.formatException(record.exc_info))
         return orjson.dumps(line).decode()
 
 
-class OncePerMinute(logging.Filter):
+class _OncePerMinute(logging.Filter):
     """Lets one record a minute of a logger pass: a backend that is away says so, but does not fill the disk."""
 
     def __init__(self) -> None:
@@ -60,16 +47,19 @@ class OncePerMinute(logging.Filter):
         self._next = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record passes."""
         if (now := time.monotonic()) < self._next:
             return False
         self._next = now + 60
         return True
 
 
-def configure(service: str, release: str, level: str) -> None:
-    """Send every record of this process to stdout, as JSON."""
+def configure(service: str, release: str, level: str, quiet: Iterable[str]) -> None:
+    """Send every record of this process to stdout, as JSON; of the loggers `quiet` one record a minute."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(service, release))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    for name in quiet:
+        logging.getLogger(name).addFilter(_OncePerMinute())
+    # An exception of a handler has been logged with its trace; gRPC would repeat it without.
+    logging.getLogger("grpc._cython.cygrpc").addFilter(lambda record: not record.exc_info)

@@ -6,6 +6,7 @@ an exception that leaves it becomes exactly one event, with the ids of this span
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from opentelemetry.util.types import AttributeValue
 from sentry_sdk.sessions import track_session
 from sentry_sdk.utils import event_from_exception
 
+log = logging.getLogger(__name__)
 _tracer = trace.get_tracer(__name__)
 
 
@@ -33,6 +35,7 @@ def request(
     """
     with sentry_sdk.isolation_scope() as scope, track_session(scope, session_mode="request"):
         scope.clear_breadcrumbs()
+        scope.set_transaction_name(name)
         token = context.attach(propagate.extract(carrier))
         try:
             with _tracer.start_as_current_span(
@@ -44,6 +47,7 @@ def request(
                     raise
                 except Exception as error:
                     _capture(error)
+                    log.exception("%s failed", name)
                     span.set_status(Status(StatusCode.ERROR, type(error).__name__))
                     raise
         finally:

@@ -6,9 +6,9 @@ each from OpenTelemetry; both families of headers go over the wire, so that eith
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
 from importlib.metadata import version
-from typing import Any, Self
+from typing import Self
 
 import sentry_sdk
 from opentelemetry import trace
@@ -32,14 +32,24 @@ from sentry_sdk.integrations.otlp import OTLPIntegration, SentryOTLPPropagator
 from sentry_sdk.integrations.threading import ThreadingIntegration
 from sentry_sdk.utils import Dsn
 
-from reelback_common import faults, logs
+from reelback_common import faults, logs, scrubbing
 from reelback_common.settings import ServiceSettings
 
-EXPORT_SECONDS = 2.0
-"""How long one attempt to deliver spans, and the last flush at the end, may take."""
+EXPORT_SECONDS = 5.0
+"""How long a batch of spans is tried to be delivered; then it is dropped."""
+
+CLOSE_SECONDS = 2.0
+"""How long the last spans, errors and sessions each have at the end."""
 
 SESSION_SECONDS = 10
 """How often sessions are sent; the SDK's own minute is long beside a rollout of seconds."""
+
+
+_BACKEND_LOGGERS = (
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.sdk._shared_internal",
+    "urllib3.connectionpool",
+)
 
 
 class _ReleaseAttributes(SpanProcessor):
@@ -56,15 +66,18 @@ class _ReleaseAttributes(SpanProcessor):
 
 
 class Telemetry:
-    """What `start` has started; `close` (or the end of `with`) sends what is left and takes a few seconds at most."""
+    """What `start` has started; `close` (or the end of `with`) sends what is left, and gives up after a few seconds."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
 
     def close(self) -> None:
         """Flush spans, errors, logs and sessions."""
-        self._provider.shutdown()
-        sentry_sdk.get_client().close(timeout=EXPORT_SECONDS)
+        # The provider itself would wait half a minute for a backend that is away.
+        last = threading.Thread(target=self._provider.shutdown, daemon=True)
+        last.start()
+        last.join(CLOSE_SECONDS)
+        sentry_sdk.get_client().close(timeout=CLOSE_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -80,18 +93,16 @@ def start(service: str, settings: ServiceSettings) -> Telemetry:
     """
     release = settings.sentry_release or f"{service}@{version('reelback')}"
     environment = settings.sentry_environment
-    logs.configure(service, release, settings.log_level)
+    logs.configure(service, release, settings.log_level, quiet=_BACKEND_LOGGERS)
     faults.configure(settings.reelback_faults)
 
     resource = {"service.name": service, "service.version": release, "deployment.environment.name": environment}
     provider = TracerProvider(resource=Resource.create(resource))
     provider.add_span_processor(_ReleaseAttributes(release, environment))
     if exporter := _exporter(settings):
-        provider.add_span_processor(
-            BatchSpanProcessor(exporter, schedule_delay_millis=1000, export_timeout_millis=EXPORT_SECONDS * 1000)
-        )
+        provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=4096, schedule_delay_millis=1000))
     trace.set_tracer_provider(provider)
-    _start_sentry(settings, release, environment)
+    _start_sentry(service, settings, release, environment)
     # After Sentry's own, so that the sampled flag of traceparent and other people's baggage survive.
     set_global_textmap(
         CompositePropagator([SentryOTLPPropagator(), TraceContextTextMapPropagator(), W3CBaggagePropagator()])
@@ -117,7 +128,7 @@ def _exporter(settings: ServiceSettings) -> OTLPSpanExporter | None:
     return None
 
 
-def _start_sentry(settings: ServiceSettings, release: str, environment: str) -> None:
+def _start_sentry(service: str, settings: ServiceSettings, release: str, environment: str) -> None:
     sentry_sdk.init(
         dsn=settings.sentry_dsn or None,
         release=release,
@@ -132,22 +143,19 @@ def _start_sentry(settings: ServiceSettings, release: str, environment: str) -> 
             OTLPIntegration(setup_otlp_traces_exporter=False, setup_propagator=False, capture_exceptions=False),
             ThreadingIntegration(),
         ],
-        # The variables of a frame would carry passwords and addresses of players.
-        include_local_variables=False,
-        data_collection={"user_info": False, "http_bodies": []},
-        before_send=_before_send,
+        # Among all else that a request carries, the variables of a frame would show passwords and addresses.
+        data_collection={"user_info": False, "http_bodies": [], "stack_frame_variables": False},
+        before_send=lambda event, _: scrubbing.tree(event),
+        before_send_log=lambda log, _: scrubbing.tree(log),
+        in_app_include=[f"reelback_{service}"],
+        in_app_exclude=["reelback_common"],
     )
-    # What these say is the backend's absence or an exception that the interceptor has already sent.
-    for name in ("grpc._cython.cygrpc", "grpc._server", "reelback_common.interceptor", "reelback_common.asgi"):
+    client = sentry_sdk.get_client()
+    if isinstance(client, sentry_sdk.Client):
+        client.session_flusher.flush_interval = SESSION_SECONDS
+    # What these log has been sent as an event already, or says that nothing can be sent.
+    for name in ("reelback_common.request", "grpc._cython.cygrpc", "uvicorn.error", *_BACKEND_LOGGERS):
         ignore_logger(name)
-
-
-def _before_send(event: Any, hint: Mapping[str, Any]) -> Any:
-    """Scrub what people wrote into messages."""
-    for value in event.get("exception", {}).get("values", []):
-        if value.get("value"):
-            value["value"] = logs.scrub(value["value"])
-    return event
 
 
 def tracer(name: str) -> Tracer:
