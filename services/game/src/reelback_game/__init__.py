@@ -1,1 +1,1 @@
-
+"""The slot machine and its rounds."""

@@ -1,1 +1,1 @@
-
+"""The one way in: HTTP and WebSocket outside, gRPC inside."""

@@ -1,1 +1,1 @@
-
+"""Wallets and their ledger: money moves once, whatever happens."""

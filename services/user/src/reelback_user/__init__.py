@@ -1,1 +1,1 @@
-
+"""Players: registration, sessions, profiles."""

@@ -1,0 +1,48 @@
+"""User as a process."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+from reelback.v1.user_pb2_grpc import add_UserServicer_to_server
+from reelback_common import mongo, redis, server, settings, telemetry
+
+from reelback_user.service import User
+from reelback_user.store import Accounts, Sessions
+
+
+class Settings(settings.ServiceSettings):
+    """The variables of user."""
+
+    mongodb_url: str
+    redis_url: str
+    session_seconds: Annotated[int, Field(ge=60)] = 12 * 3600
+
+
+async def serve(options: Settings) -> None:
+    """Serve until told to end."""
+    database = mongo.connect(options.mongodb_url, "user")
+    cache = redis.connect(options.redis_url)
+    accounts, sessions = Accounts(database), Sessions(cache, timedelta(seconds=options.session_seconds))
+    user = User(accounts, sessions)
+
+    async def ready() -> None:
+        await accounts.ready()
+        await sessions.ready()
+
+    try:
+        await server.serve(
+            "user", options, lambda it: add_UserServicer_to_server(user, it), ready, ["reelback.v1.User"]
+        )
+    finally:
+        await cache.aclose()
+        await database.client.close()
+
+
+if __name__ == "__main__":
+    options = settings.load(Settings)
+    with telemetry.start("user", options):
+        asyncio.run(serve(options))

@@ -1,0 +1,74 @@
+"""The rules of an account: what may be registered, and how an address is compared. No I/O."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+MAX_EMAIL = 254
+MIN_PASSWORD, MAX_PASSWORD = 8, 128
+MAX_NAME = 40
+# Only the shape; whether an address exists is known when a message arrives there.
+_EMAIL = re.compile(r"[^\s@,;:<>()\[\]\"\\]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
+
+
+class Invalid(ValueError):
+    """A field of a request is out of its bounds; the message begins with the field's name, and never has its value."""
+
+
+class Taken(Exception):
+    """Another account has the address."""
+
+
+class Denied(Exception):
+    """No such account, another password, or no such session: which of them is not said."""
+
+
+class Unknown(Exception):
+    """There is no such player."""
+
+
+class Kyc(StrEnum):
+    """How far a player's identity is verified."""
+
+    NONE = "none"
+    PENDING = "pending"
+    VERIFIED = "verified"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A player as stored. `email` is normalised; `password_hash` has its own parameters in it; times are UTC."""
+
+    player_id: str
+    email: str
+    display_name: str
+    password_hash: str
+    created_at: datetime
+    kyc: Kyc = Kyc.NONE
+
+
+def normalise_email(email: str) -> str:
+    """The form under which an address is unique: case and Unicode variants do not make another. Raises Invalid."""
+    normal = unicodedata.normalize("NFKC", email).strip().casefold()
+    if len(normal) > MAX_EMAIL or not _EMAIL.fullmatch(normal):
+        raise Invalid("email: must be an address like name@example.com")
+    return normal
+
+
+def check_password(password: str) -> None:
+    """Raises Invalid when a password is too short, or too long to be hashed for anyone who asks."""
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise Invalid(f"password: must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+
+
+def clean_name(name: str) -> str:
+    """A display name without blanks around it. Raises Invalid."""
+    name = name.strip()
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise Invalid(f"display_name: must have 1 to {MAX_NAME} printable characters")
+    return name
