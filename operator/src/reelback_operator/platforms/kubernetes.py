@@ -165,10 +165,11 @@ def _label_selector(selector: LabelSelector) -> Terms:
     """A Deployment's selector in lightkube's terms."""
     terms: Terms = {**(selector.matchLabels or {})}
     for expression in selector.matchExpressions or []:
-        terms[expression.key] = {
+        meanings: dict[str, operators.Operator[Any]] = {
             "In": operators.in_(expression.values or []),
             "NotIn": operators.not_in(expression.values or []),
             "Exists": operators.exists(),
             "DoesNotExist": operators.not_exists(),
-        }[expression.operator]
+        }
+        terms[expression.key] = meanings[expression.operator]
     return terms

@@ -1,0 +1,155 @@
+"""The API server itself refuses a bad scenario, naming the field, and takes the good ones."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.apiserver.server import NAMESPACE, ROOT, Cluster
+
+GOOD: dict[str, Any] = {
+    "apiVersion": "reelback.dev/v1alpha1",
+    "kind": "SentryScenario",
+    "metadata": {"name": "trial", "namespace": NAMESPACE},
+    "spec": {
+        "release": {
+            "version": "1.5.0",
+            "targets": [{"name": "payment"}],
+            "patch": {"env": {"REELBACK_FAULTS": "{}"}},
+            "strategy": {"type": "Canary", "replicas": 1},
+        },
+        "load": {"rps": 20},
+        "analysis": {
+            "interval": "2s",
+            "deadline": "3m",
+            "checks": [
+                {"name": "errors", "type": "ErrorRate", "method": "Sequential", "alpha": "0.001", "minRatio": "1.5"},
+                {"name": "share", "type": "ErrorRate", "method": "Threshold", "max": "0.05"},
+                {"name": "newbug", "type": "NewIssue", "minEvents": 3},
+                {"name": "latency", "type": "LatencyP95", "max": "500ms", "consecutiveFailures": 3},
+            ],
+        },
+        "expect": {"verdict": "RolledBack", "maxTimeToDetect": "60s", "maxMTTR": "2m"},
+    },
+}
+
+
+def scenario(*path: str | int, value: Any = None) -> dict[str, Any]:
+    """GOOD with another value at a path; None leaves the field out."""
+    document = copy.deepcopy(GOOD)
+    if path:
+        place: Any = document
+        for step in path[:-1]:
+            place = place[step]
+        if value is None:
+            del place[path[-1]]
+        else:
+            place[path[-1]] = value
+    return document
+
+
+def check(**fields: object) -> list[dict[str, object]]:
+    """One check."""
+    return [{"name": "errors", **fields}]
+
+
+CHECKS = ("spec", "analysis", "checks")
+RELEASE = ("spec", "release")
+REFUSED: list[tuple[str, tuple[str, ...], object, str]] = [
+    # what is wrong, where, the value, what the message names
+    ("an unknown field", ("spec", "relaese"), {"version": "1.5.0"}, 'unknown field "spec.relaese"'),
+    (
+        "an unknown field deep down",
+        (*RELEASE, "strategy"),
+        {"kind": "Canary"},
+        'unknown field "spec.release.strategy.kind"',
+    ),
+    ("no spec", ("spec",), None, "spec: Required"),
+    ("no release", RELEASE, None, "spec.release: Required"),
+    ("no version", (*RELEASE, "version"), None, "spec.release.version: Required"),
+    ("no targets", (*RELEASE, "targets"), None, "spec.release.targets: Required"),
+    ("an empty list of targets", (*RELEASE, "targets"), [], "spec.release.targets"),
+    ("a target without a name", (*RELEASE, "targets"), [{}], "spec.release.targets[0].name: Required"),
+    ("a target twice", (*RELEASE, "targets"), [{"name": "a"}, {"name": "a"}], "spec.release.targets[1]: Duplicate"),
+    ("a target that is no name", (*RELEASE, "targets"), [{"name": "Pay/ment"}], "spec.release.targets[0].name"),
+    ("a version that is none", (*RELEASE, "version"), "latest", "spec.release.version"),
+    ("a version with a leading v", (*RELEASE, "version"), "v1.5.0", "spec.release.version"),
+    ("the release as a variable", (*RELEASE, "patch"), {"env": {"SENTRY_RELEASE": "x"}}, "spec.release.patch.env"),
+    ("a variable that is no name", (*RELEASE, "patch"), {"env": {"1 A": "x"}}, "spec.release.patch.env"),
+    ("a number as a variable", (*RELEASE, "patch"), {"env": {"A": 1}}, "spec.release.patch.env.A"),
+    ("an unknown strategy", (*RELEASE, "strategy"), {"type": "Rainbow"}, "spec.release.strategy.type"),
+    ("no replicas", (*RELEASE, "strategy"), {"replicas": 0}, "spec.release.strategy.replicas"),
+    ("a negative interval", ("spec", "analysis", "interval"), "-2s", "spec.analysis.interval"),
+    ("an interval of nothing", ("spec", "analysis", "interval"), "0s", "spec.analysis.interval"),
+    ("an interval without a unit", ("spec", "analysis", "interval"), "2", "spec.analysis.interval"),
+    ("an interval over the deadline", ("spec", "analysis", "interval"), "4m", "spec.analysis.interval"),
+    ("no checks", CHECKS, None, "spec.analysis.checks: Required"),
+    ("an empty list of checks", CHECKS, [], "spec.analysis.checks"),
+    ("a check twice", CHECKS, check(type="NewIssue") * 2, "spec.analysis.checks[1]: Duplicate"),
+    ("an unknown check", CHECKS, check(type="Vibes"), "spec.analysis.checks[0].type"),
+    ("alpha of one", CHECKS, check(type="ErrorRate", alpha="1.0"), "spec.analysis.checks[0].alpha"),
+    ("alpha of nothing", CHECKS, check(type="ErrorRate", alpha="0.0"), "spec.analysis.checks[0].alpha"),
+    ("a ratio below one", CHECKS, check(type="ErrorRate", minRatio="0.5"), "spec.analysis.checks[0].minRatio"),
+    ("a share above one", CHECKS, check(type="ErrorRate", method="Threshold", max="5"), "spec.analysis.checks[0].max"),
+    ("a threshold without max", CHECKS, check(type="ErrorRate", method="Threshold"), "spec.analysis.checks[0].max"),
+    ("max without a threshold", CHECKS, check(type="ErrorRate", max="0.1"), "spec.analysis.checks[0].max"),
+    ("latency without max", CHECKS, check(type="LatencyP95"), "spec.analysis.checks[0].max"),
+    ("latency as a number", CHECKS, check(type="LatencyP95", max="500"), "spec.analysis.checks[0].max"),
+    ("latency, tested", CHECKS, check(type="LatencyP95", max="1s", method="Sequential"), "checks[0].method"),
+    ("an issue with alpha", CHECKS, check(type="NewIssue", alpha="0.01"), "spec.analysis.checks[0].alpha"),
+    ("an issue with max", CHECKS, check(type="NewIssue", max="3"), "spec.analysis.checks[0].type"),
+    ("an error rate with minEvents", CHECKS, check(type="ErrorRate", minEvents=3), "checks[0].minEvents"),
+    ("load of nothing", ("spec", "load", "rps"), 0, "spec.load.rps"),
+    ("an unknown verdict", ("spec", "expect", "verdict"), "Fine", "spec.expect.verdict"),
+    ("a name that is no label", ("metadata", "name"), "x" * 64, "metadata.name"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "named"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_a_bad_scenario_is_refused_by_the_name_of_its_field(
+    cluster: Cluster, path: tuple[str, ...], value: object, named: str
+) -> None:
+    done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=scenario(*path, value=value))
+    assert done.returncode != 0, done.stdout
+    assert named in done.stderr
+
+
+def test_a_good_scenario_is_taken(cluster: Cluster) -> None:
+    cluster.apply(scenario())
+    assert cluster.get("ssc", "trial")["spec"] == GOOD["spec"]
+    assert cluster.kubectl("delete", "ssc", "trial", "--timeout=10s").returncode == 0
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_scenarios_of_this_project_are_taken(cluster: Cluster, path: Path) -> None:
+    done = cluster.kubectl("apply", "--dry-run=server", "-f", str(path))
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_spec_is_frozen_while_a_run_is_on(cluster: Cluster) -> None:
+    def set_phase(phase: str) -> None:
+        patch = json.dumps({"status": {"phase": phase, "runId": "1"}})
+        done = cluster.kubectl("patch", "ssc", "trial", "--subresource=status", "--type=merge", "-p", patch)
+        assert done.returncode == 0, done.stderr
+
+    cluster.apply(scenario())
+    try:
+        set_phase("Analyzing")
+        for path, value in [
+            (("spec", "release", "version"), "1.6.0"),
+            (("spec", "analysis", "deadline"), "5m"),
+            (("spec", "load"), None),
+            (("spec", "rollback"), {"mode": "Never"}),
+        ]:
+            done = cluster.kubectl("apply", "-f", "-", stdin=scenario(*path, value=value))
+            assert "is frozen while the run is on" in done.stderr
+        cluster.apply(scenario("spec", "runId", value="2"))
+        cluster.apply(scenario("metadata", "annotations", value={"team": "payments"}))
+        set_phase("Succeeded")
+        cluster.apply(scenario("spec", "release", "version", value="1.6.0"))
+    finally:
+        cluster.kubectl("delete", "ssc", "trial", "--timeout=10s")
