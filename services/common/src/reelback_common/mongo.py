@@ -7,6 +7,8 @@ from typing import Any
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
+from reelback_common.mongo_spans import CommandSpans
+
 Document = dict[str, Any]
 
 
@@ -18,6 +20,7 @@ def connect(url: str, name: str) -> AsyncDatabase[Document]:
     client: AsyncMongoClient[Document] = AsyncMongoClient(
         url,
         appname=name,
+        event_listeners=[CommandSpans()],
         tz_aware=True,
         serverSelectionTimeoutMS=2000,
         connectTimeoutMS=2000,
