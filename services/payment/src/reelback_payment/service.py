@@ -13,7 +13,17 @@ from reelback_common import faults, telemetry
 from reelback_common.refusals import refusing
 
 from reelback_payment.store import Contention, Wallets
-from reelback_payment.wallet import CURRENCY, Conflict, Entry, Insufficient, Invalid, Kind, Move, check_identifier
+from reelback_payment.wallet import (
+    CURRENCY,
+    Conflict,
+    Entry,
+    Insufficient,
+    Invalid,
+    Kind,
+    Move,
+    Unknown,
+    check_identifier,
+)
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -22,6 +32,7 @@ REFUSALS = {
     Insufficient: StatusCode.FAILED_PRECONDITION,
     Conflict: StatusCode.ALREADY_EXISTS,
     Contention: StatusCode.ABORTED,
+    Unknown: StatusCode.NOT_FOUND,
 }
 UNAVAILABLE = (ConnectionFailure,)
 KINDS = {
@@ -62,6 +73,16 @@ class Payment(payment_pb2_grpc.PaymentServicer):
             check_identifier("player_id", request.player_id)
             wallet = await self._wallets.wallet(request.player_id)
         return payment_pb2.Wallet(player_id=wallet.player_id, balance=wallet.balance, currency=CURRENCY)
+
+    async def GetEntry(self, request: payment_pb2.GetEntryRequest, context: Context) -> payment_pb2.Entry:
+        """What a request has moved."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            check_identifier("request_id", request.request_id)
+            check_identifier("player_id", request.player_id)
+            entry = await self._wallets.entry(request.player_id, request.request_id)
+            if entry is None:
+                raise Unknown(f"request_id: {request.request_id} has moved no money of this player")
+        return _message(entry)
 
     async def ListEntries(
         self, request: payment_pb2.ListEntriesRequest, context: Context

@@ -72,6 +72,10 @@ class Wallets:
         document = await self._wallets.find_one({"_id": player_id})
         return _wallet(document) if document else Wallet(player_id)
 
+    async def entry(self, player_id: str, request_id: str) -> Entry | None:
+        """What a request has moved; None when it has moved nothing."""
+        return await self._find(await self.wallet(player_id), request_id)
+
     async def entries(self, player_id: str, limit: int) -> list[Entry]:
         """The newest entries first."""
         await self._settle(await self.wallet(player_id))

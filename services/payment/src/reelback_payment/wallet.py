@@ -30,6 +30,10 @@ class Conflict(Exception):
     """The request id was used before, for a different move."""
 
 
+class Unknown(Exception):
+    """No such request has moved money."""
+
+
 class Kind(StrEnum):
     """What a move is for; it decides the direction."""
 

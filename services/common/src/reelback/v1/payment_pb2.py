@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19reelback/v1/payment.proto\x12\x0breelback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x0bMoveRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x03\x12\x11\n\treference\x18\x04 \x01(\t\"\xd0\x01\n\x05\x45ntry\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.reelback.v1.EntryKind\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x03\x12\x15\n\rbalance_after\x18\x05 \x01(\x03\x12\x10\n\x08sequence\x18\x06 \x01(\x03\x12\x11\n\treference\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"%\n\x10GetWalletRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\">\n\x06Wallet\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\"6\n\x12ListEntriesRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05*\x82\x01\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45NTRY_KIND_DEPOSIT\x10\x01\x12\x19\n\x15\x45NTRY_KIND_WITHDRAWAL\x10\x02\x12\x12\n\x0e\x45NTRY_KIND_BET\x10\x03\x12\x12\n\x0e\x45NTRY_KIND_WIN\x10\x04\x32\xf3\x02\n\x07Payment\x12\x37\n\x07\x44\x65posit\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12\x38\n\x08Withdraw\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12\x36\n\x06\x43harge\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12\x36\n\x06Payout\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12?\n\tGetWallet\x12\x1d.reelback.v1.GetWalletRequest\x1a\x13.reelback.v1.Wallet\x12\x44\n\x0bListEntries\x12\x1f.reelback.v1.ListEntriesRequest\x1a\x12.reelback.v1.Entry0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19reelback/v1/payment.proto\x12\x0breelback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x0bMoveRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x03\x12\x11\n\treference\x18\x04 \x01(\t\"\xd0\x01\n\x05\x45ntry\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.reelback.v1.EntryKind\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x03\x12\x15\n\rbalance_after\x18\x05 \x01(\x03\x12\x10\n\x08sequence\x18\x06 \x01(\x03\x12\x11\n\treference\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"%\n\x10GetWalletRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\">\n\x06Wallet\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\"8\n\x0fGetEntryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\"6\n\x12ListEntriesRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05*\x82\x01\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45NTRY_KIND_DEPOSIT\x10\x01\x12\x19\n\x15\x45NTRY_KIND_WITHDRAWAL\x10\x02\x12\x12\n\x0e\x45NTRY_KIND_BET\x10\x03\x12\x12\n\x0e\x45NTRY_KIND_WIN\x10\x04\x32\xb1\x03\n\x07Payment\x12\x37\n\x07\x44\x65posit\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12\x38\n\x08Withdraw\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12\x36\n\x06\x43harge\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12\x36\n\x06Payout\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12?\n\tGetWallet\x12\x1d.reelback.v1.GetWalletRequest\x1a\x13.reelback.v1.Wallet\x12<\n\x08GetEntry\x12\x1c.reelback.v1.GetEntryRequest\x1a\x12.reelback.v1.Entry\x12\x44\n\x0bListEntries\x12\x1f.reelback.v1.ListEntriesRequest\x1a\x12.reelback.v1.Entry0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reelback.v1.payment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENTRYKIND']._serialized_start=535
-  _globals['_ENTRYKIND']._serialized_end=665
+  _globals['_ENTRYKIND']._serialized_start=593
+  _globals['_ENTRYKIND']._serialized_end=723
   _globals['_MOVEREQUEST']._serialized_start=75
   _globals['_MOVEREQUEST']._serialized_end=162
   _globals['_ENTRY']._serialized_start=165
@@ -42,8 +42,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETWALLETREQUEST']._serialized_end=412
   _globals['_WALLET']._serialized_start=414
   _globals['_WALLET']._serialized_end=476
-  _globals['_LISTENTRIESREQUEST']._serialized_start=478
-  _globals['_LISTENTRIESREQUEST']._serialized_end=532
-  _globals['_PAYMENT']._serialized_start=668
-  _globals['_PAYMENT']._serialized_end=1039
+  _globals['_GETENTRYREQUEST']._serialized_start=478
+  _globals['_GETENTRYREQUEST']._serialized_end=534
+  _globals['_LISTENTRIESREQUEST']._serialized_start=536
+  _globals['_LISTENTRIESREQUEST']._serialized_end=590
+  _globals['_PAYMENT']._serialized_start=726
+  _globals['_PAYMENT']._serialized_end=1159
 # @@protoc_insertion_point(module_scope)

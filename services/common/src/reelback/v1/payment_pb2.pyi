@@ -70,6 +70,14 @@ class Wallet(_message.Message):
     currency: str
     def __init__(self, player_id: _Optional[str] = ..., balance: _Optional[int] = ..., currency: _Optional[str] = ...) -> None: ...
 
+class GetEntryRequest(_message.Message):
+    __slots__ = ("request_id", "player_id")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    player_id: str
+    def __init__(self, request_id: _Optional[str] = ..., player_id: _Optional[str] = ...) -> None: ...
+
 class ListEntriesRequest(_message.Message):
     __slots__ = ("player_id", "limit")
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]

@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class PaymentStub:
-    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id: sent again
-    it answers with the first entry, sent again with another amount it is refused (ALREADY_EXISTS).
+    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id within a player:
+    sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
+    ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
     """
 
@@ -62,6 +63,11 @@ class PaymentStub:
                 request_serializer=reelback_dot_v1_dot_payment__pb2.GetWalletRequest.SerializeToString,
                 response_deserializer=reelback_dot_v1_dot_payment__pb2.Wallet.FromString,
                 _registered_method=True)
+        self.GetEntry = channel.unary_unary(
+                '/reelback.v1.Payment/GetEntry',
+                request_serializer=reelback_dot_v1_dot_payment__pb2.GetEntryRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_payment__pb2.Entry.FromString,
+                _registered_method=True)
         self.ListEntries = channel.unary_stream(
                 '/reelback.v1.Payment/ListEntries',
                 request_serializer=reelback_dot_v1_dot_payment__pb2.ListEntriesRequest.SerializeToString,
@@ -70,8 +76,9 @@ class PaymentStub:
 
 
 class PaymentServicer:
-    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id: sent again
-    it answers with the first entry, sent again with another amount it is refused (ALREADY_EXISTS).
+    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id within a player:
+    sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
+    ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
     """
 
@@ -104,6 +111,13 @@ class PaymentServicer:
 
     def GetWallet(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEntry(self, request, context):
+        """The entry of a request. NOT_FOUND when no such request moved money.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -143,6 +157,11 @@ def add_PaymentServicer_to_server(servicer, server):
                     request_deserializer=reelback_dot_v1_dot_payment__pb2.GetWalletRequest.FromString,
                     response_serializer=reelback_dot_v1_dot_payment__pb2.Wallet.SerializeToString,
             ),
+            'GetEntry': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEntry,
+                    request_deserializer=reelback_dot_v1_dot_payment__pb2.GetEntryRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_payment__pb2.Entry.SerializeToString,
+            ),
             'ListEntries': grpc.unary_stream_rpc_method_handler(
                     servicer.ListEntries,
                     request_deserializer=reelback_dot_v1_dot_payment__pb2.ListEntriesRequest.FromString,
@@ -157,8 +176,9 @@ def add_PaymentServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Payment:
-    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id: sent again
-    it answers with the first entry, sent again with another amount it is refused (ALREADY_EXISTS).
+    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id within a player:
+    sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
+    ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
     """
 
@@ -287,6 +307,33 @@ class Payment:
             '/reelback.v1.Payment/GetWallet',
             reelback_dot_v1_dot_payment__pb2.GetWalletRequest.SerializeToString,
             reelback_dot_v1_dot_payment__pb2.Wallet.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEntry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.Payment/GetEntry',
+            reelback_dot_v1_dot_payment__pb2.GetEntryRequest.SerializeToString,
+            reelback_dot_v1_dot_payment__pb2.Entry.FromString,
             options,
             channel_credentials,
             insecure,

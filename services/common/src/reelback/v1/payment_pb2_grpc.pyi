@@ -27,8 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PaymentStub:
-    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id: sent again
-    it answers with the first entry, sent again with another amount it is refused (ALREADY_EXISTS).
+    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id within a player:
+    sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
+    ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
     """
 
@@ -44,13 +45,16 @@ class PaymentStub:
     Payout: _grpc.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]
     """Pays a win into the wallet."""
     GetWallet: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetWalletRequest, _payment_pb2.Wallet]
+    GetEntry: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetEntryRequest, _payment_pb2.Entry]
+    """The entry of a request. NOT_FOUND when no such request moved money."""
     ListEntries: _grpc.UnaryStreamMultiCallable[_payment_pb2.ListEntriesRequest, _payment_pb2.Entry]
     """The newest entries first."""
 
 @_typing.type_check_only
 class PaymentAsyncStub(PaymentStub):
-    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id: sent again
-    it answers with the first entry, sent again with another amount it is refused (ALREADY_EXISTS).
+    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id within a player:
+    sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
+    ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
     """
 
@@ -63,12 +67,15 @@ class PaymentAsyncStub(PaymentStub):
     Payout: _aio.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]  # type: ignore[assignment]
     """Pays a win into the wallet."""
     GetWallet: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetWalletRequest, _payment_pb2.Wallet]  # type: ignore[assignment]
+    GetEntry: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetEntryRequest, _payment_pb2.Entry]  # type: ignore[assignment]
+    """The entry of a request. NOT_FOUND when no such request moved money."""
     ListEntries: _aio.UnaryStreamMultiCallable[_payment_pb2.ListEntriesRequest, _payment_pb2.Entry]  # type: ignore[assignment]
     """The newest entries first."""
 
 class PaymentServicer(metaclass=_abc_1.ABCMeta):
-    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id: sent again
-    it answers with the first entry, sent again with another amount it is refused (ALREADY_EXISTS).
+    """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id within a player:
+    sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
+    ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
     """
 
@@ -109,6 +116,14 @@ class PaymentServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.GetWalletRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Wallet, _abc.Awaitable[_payment_pb2.Wallet]]: ...
+
+    @_abc_1.abstractmethod
+    def GetEntry(
+        self,
+        request: _payment_pb2.GetEntryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.Entry, _abc.Awaitable[_payment_pb2.Entry]]:
+        """The entry of a request. NOT_FOUND when no such request moved money."""
 
     @_abc_1.abstractmethod
     def ListEntries(
