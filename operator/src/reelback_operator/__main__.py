@@ -1,0 +1,99 @@
+"""The operator on Kubernetes: `python -m reelback_operator`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Annotated, Literal
+
+import kopf
+from lightkube import AsyncClient
+from prometheus_client import start_http_server
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reelback_operator.controller import Controller
+from reelback_operator.handlers import registry_of
+from reelback_operator.platforms.kubernetes import FIELD_MANAGER, KubernetesPlatform
+from reelback_operator.runner import Runner
+from reelback_operator.sentry import Sentry
+from reelback_operator.store import GROUP, PLURAL, Resource, Store
+
+# How long a definition that was installed a moment ago may take to be served.
+CRD_SECONDS = 20.0
+# They tell of every request and every event.
+CHATTY = ("aiohttp.access", "httpx2", "kopf.objects")
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """The variables of the operator; those of Sentry have sentry-cli's names. An empty variable counts as unset."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    metrics_port: Port = 9080
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    watch_namespace: str = Field(default="", description="empty for the operator's own, * for all")
+    pod_name: str = "reelback-operator"
+    board_url: str = ""
+    sentry_url: str
+    sentry_org: str
+    sentry_project: str
+    sentry_auth_token: str
+    sentry_environment: str
+
+
+async def run(settings: Settings) -> None:
+    """Watch scenarios until SIGTERM."""
+    client = AsyncClient(field_manager=FIELD_MANAGER)
+    everywhere = settings.watch_namespace == "*"
+    async with Sentry(
+        settings.sentry_url,
+        settings.sentry_org,
+        settings.sentry_project,
+        settings.sentry_auth_token,
+        settings.sentry_environment,
+    ) as sentry:
+
+        def controller_of(resource: Resource) -> Controller:
+            platform = KubernetesPlatform(client, resource.namespace, resource.owner)
+            return Controller(platform, sentry, settings.board_url)
+
+        store = Store(client, settings.pod_name)
+        namespace = settings.watch_namespace or client.namespace
+        if not await store.served(namespace, CRD_SECONDS):
+            raise SystemExit(f"the CRD {PLURAL}.{GROUP} is not installed in this cluster")
+        runner = Runner(store, controller_of)
+        start_http_server(settings.metrics_port, settings.host)
+        await kopf.operator(
+            registry=registry_of(runner, clusterwide=everywhere),
+            standalone=True,
+            clusterwide=everywhere,
+            namespaces=[] if everywhere else [namespace],
+            liveness_endpoint=f"http://{settings.host}:{settings.port}/healthz",
+        )
+
+
+def main() -> None:
+    """Read the settings, refuse bad ones by name, run."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            print(f"{str(problem['loc'][0]).upper()}: {problem['msg']}", file=sys.stderr)
+        raise SystemExit(2) from None
+    kopf.configure(
+        debug=settings.log_level == "DEBUG",
+        quiet=settings.log_level in ("WARNING", "ERROR"),
+        log_format=kopf.LogFormat.JSON,
+    )
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""SentryScenarios in the API server: read, status written, Kubernetes Events told."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from lightkube import ApiError, AsyncClient
+from lightkube.generic_resource import create_namespaced_resource
+from lightkube.models.core_v1 import ObjectReference
+from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
+from lightkube.resources.events_v1 import Event
+
+from reelback_operator.engine.resource import API_VERSION, ENDS, KIND, Spec
+
+GROUP, VERSION = API_VERSION.split("/")
+PLURAL = "sentryscenarios"
+CONTROLLER = "reelback.dev/operator"
+SentryScenario = create_namespaced_resource(GROUP, VERSION, KIND, PLURAL)
+
+
+class Conflict(Exception):
+    """Somebody wrote the scenario since it was read: read it again and decide anew."""
+
+
+class Gone(Exception):
+    """The scenario has been deleted."""
+
+
+@dataclass
+class Resource:
+    """A SentryScenario as the API server has it; `manifest` is what kubectl would show."""
+
+    manifest: Mapping[str, Any]
+    namespace: str = field(init=False)
+    name: str = field(init=False)
+    uid: str = field(init=False)
+    version: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        metadata = self.manifest["metadata"]
+        self.namespace, self.name, self.uid = metadata["namespace"], metadata["name"], metadata["uid"]
+        self.version = metadata["resourceVersion"]
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """The status as it was last read or written."""
+        return self.manifest.get("status") or {}
+
+    @property
+    def intent(self) -> tuple[int, Mapping[str, str]]:
+        """What the user says in it: the spec's generation and the annotations."""
+        metadata = self.manifest["metadata"]
+        return metadata["generation"], dict(metadata.get("annotations") or {})
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run that the spec asks for has ended: there is nothing to do until runId changes.
+
+        A spec that could not be run has no runId in the status, and is looked at again as soon as it is another one.
+        """
+        if self.status.get("phase") not in ENDS:
+            return False
+        run = self.status.get("runId")
+        if run is None:
+            return bool(self.status.get("observedGeneration") == self.manifest["metadata"]["generation"])
+        return bool(run == self.manifest["spec"].get("runId", Spec.model_fields["run_id"].default))
+
+    @property
+    def owner(self) -> OwnerReference:
+        """The reference by which what a run creates is garbage-collected with the scenario."""
+        return OwnerReference(apiVersion=API_VERSION, kind=KIND, name=self.name, uid=self.uid, controller=True)
+
+
+class Store:
+    """Access to the SentryScenarios of a cluster."""
+
+    def __init__(self, client: AsyncClient, instance: str) -> None:
+        """`instance` names this process in Events."""
+        self._client = client
+        self._instance = instance
+
+    async def served(self, namespace: str, seconds: float) -> bool:
+        """Whether the API server knows SentryScenarios, which just after an installation may take it `seconds`."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                _ = [each async for each in self._client.list(SentryScenario, namespace=namespace, chunk_size=1)]
+            except ApiError as error:
+                if error.status.code != 404:
+                    raise
+                if time.monotonic() > end:
+                    return False
+                await asyncio.sleep(1)
+            else:
+                return True
+
+    async def read(self, namespace: str, name: str) -> Resource | None:
+        """The scenario as it is now, None when there is none."""
+        try:
+            return Resource(dict(await self._client.get(SentryScenario, name, namespace=namespace)))
+        except ApiError as error:
+            if error.status.code == 404:
+                return None
+            raise
+
+    async def save(self, resource: Resource, status: Mapping[str, Any]) -> None:
+        """Write the status if nobody wrote the scenario since it was read; `resource` is then up to date again.
+
+        Raises Conflict or Gone otherwise.
+        """
+        body = SentryScenario.Status(
+            apiVersion=API_VERSION,
+            kind=KIND,
+            metadata=ObjectMeta(name=resource.name, namespace=resource.namespace, resourceVersion=resource.version),
+            spec=resource.manifest["spec"],
+            status=status,
+        )
+        try:
+            saved = await self._client.replace(body)
+        except ApiError as error:
+            if error.status.code == 404:
+                raise Gone from error
+            if error.status.code == 409:
+                raise Conflict from error
+            raise
+        resource.manifest = dict(saved)
+        resource.version = resource.manifest["metadata"]["resourceVersion"]
+
+    async def tell(self, resource: Resource, at: datetime, reason: str, note: str, *, warning: bool) -> None:
+        """Record a Kubernetes Event about the scenario; the same one a second time changes nothing."""
+        identity = hashlib.sha256(f"{resource.uid} {at.isoformat()} {reason} {note}".encode()).hexdigest()
+        event = Event(
+            metadata=ObjectMeta(name=f"{resource.name}.{identity[:16]}", namespace=resource.namespace),
+            eventTime=at,
+            regarding=ObjectReference(
+                apiVersion=API_VERSION, kind=KIND, name=resource.name, namespace=resource.namespace, uid=resource.uid
+            ),
+            type="Warning" if warning else "Normal",
+            reason=reason,
+            action=reason,
+            note=note[:1024],
+            reportingController=CONTROLLER,
+            reportingInstance=self._instance,
+        )
+        try:
+            await self._client.create(event)
+        except ApiError as error:
+            if error.status.code != 409:
+                raise
