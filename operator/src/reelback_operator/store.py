@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lightkube import ApiError, AsyncClient
+from httpx2 import HTTPStatusError
+from lightkube import AsyncClient
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.models.core_v1 import ObjectReference
 from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
@@ -91,8 +92,8 @@ class Store:
         while True:
             try:
                 _ = [each async for each in self._client.list(SentryScenario, namespace=namespace, chunk_size=1)]
-            except ApiError as error:
-                if error.status.code != 404:
+            except HTTPStatusError as error:
+                if error.response.status_code != 404:
                     raise
                 if time.monotonic() > end:
                     return False
@@ -104,8 +105,8 @@ class Store:
         """The scenario as it is now, None when there is none."""
         try:
             return Resource(dict(await self._client.get(SentryScenario, name, namespace=namespace)))
-        except ApiError as error:
-            if error.status.code == 404:
+        except HTTPStatusError as error:
+            if error.response.status_code == 404:
                 return None
             raise
 
@@ -123,10 +124,10 @@ class Store:
         )
         try:
             saved = await self._client.replace(body)
-        except ApiError as error:
-            if error.status.code == 404:
+        except HTTPStatusError as error:
+            if error.response.status_code == 404:
                 raise Gone from error
-            if error.status.code == 409:
+            if error.response.status_code == 409:
                 raise Conflict from error
             raise
         resource.manifest = dict(saved)
@@ -150,6 +151,6 @@ class Store:
         )
         try:
             await self._client.create(event)
-        except ApiError as error:
-            if error.status.code != 409:
+        except HTTPStatusError as error:
+            if error.response.status_code != 409:
                 raise
