@@ -1,0 +1,85 @@
+{{/* The services that this release runs, each with its defaults filled in: minisentry only without a DSN. */}}
+{{- define "reelback.services" -}}
+{{- $services := dict }}
+{{- range $name, $service := .Values.services }}
+{{- if not (and (eq $name "minisentry") $.Values.sentry.dsn) }}
+{{- $_ := set $services $name (mergeOverwrite (deepCopy $.Values.defaults) (deepCopy $service)) }}
+{{- end }}
+{{- end }}
+{{- toYaml $services }}
+{{- end }}
+
+{{/* The stores that this chart runs: those without a URL. */}}
+{{- define "reelback.stores" -}}
+{{- $stores := dict }}
+{{- range $name, $store := .Values.stores }}
+{{- if not $store.url }}{{- $_ := set $stores $name $store }}{{- end }}
+{{- end }}
+{{- toYaml $stores }}
+{{- end }}
+
+{{- define "reelback.dsn" -}}
+{{- .Values.sentry.dsn | default (printf "http://reelback@minisentry:%v/1" .Values.services.minisentry.port) }}
+{{- end }}
+
+{{/* The image of list (root, name, image of its own or nothing). */}}
+{{- define "reelback.image" -}}
+{{- $values := (index . 0).Values }}
+{{- index . 2 | default (printf "%s%s:%s" $values.image.registry (index . 1) ($values.image.tag | default $values.version)) }}
+{{- end }}
+
+{{/* What selects the pods of list (root, name), of every track. */}}
+{{- define "reelback.selector" -}}
+app.kubernetes.io/name: {{ index . 1 }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+{{- end }}
+
+{{- define "reelback.labels" -}}
+{{ include "reelback.selector" . }}
+app.kubernetes.io/part-of: reelback
+app.kubernetes.io/version: {{ (index . 0).Values.version | quote }}
+app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
+helm.sh/chart: {{ (index . 0).Chart.Name }}-{{ (index . 0).Chart.Version }}
+{{- end }}
+
+{{/* The metadata of an object of list (root, name). */}}
+{{- define "reelback.metadata" -}}
+name: {{ index . 1 }}
+namespace: {{ (index . 0).Release.Namespace }}
+labels: {{- include "reelback.labels" . | nindent 2 }}
+{{- end }}
+
+{{/* What every pod has, of list (root, name, user id). */}}
+{{- define "reelback.pod" -}}
+serviceAccountName: {{ index . 1 }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ index . 2 }}
+  runAsGroup: {{ index . 2 }}
+  fsGroup: {{ index . 2 }}
+  seccompProfile: {type: RuntimeDefault}
+{{- with (index . 0).Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What every container has. */}}
+{{- define "reelback.container" -}}
+imagePullPolicy: IfNotPresent
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* The port a URL leads to, its own or its scheme's. */}}
+{{- define "reelback.urlPort" -}}
+{{- $url := urlParse . }}
+{{- $schemes := dict "https" 443 "http" 80 "redis" 6379 "rediss" 6379 "mongodb" 27017 "mongodb+srv" 27017 }}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (index $schemes $url.scheme) }}
+{{- end }}
