@@ -12,15 +12,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+from reelback.v1 import game_pb2, game_pb2_grpc, payment_pb2, payment_pb2_grpc
+from reelback_common import asgi, client, faults, server, settings, telemetry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
-
-from reelback.v1 import game_pb2, game_pb2_grpc, payment_pb2, payment_pb2_grpc
-from reelback_common import asgi, client, faults, server, settings, telemetry
 
 SECRET = "password=hunter2 of ada@example.org"
 log = logging.getLogger("chain")
@@ -118,7 +117,7 @@ async def main(role: str, own: Settings) -> None:
         await server.serve(
             role,
             own,
-            lambda s: payment_pb2_grpc.add_PaymentServicer_to_server(Back(), s),
+            lambda s: payment_pb2_grpc.add_PaymentServicer_to_server(Back(), s),  # type: ignore[abstract]
             ready,
             ["reelback.v1.Payment"],
         )
@@ -127,7 +126,7 @@ async def main(role: str, own: Settings) -> None:
         if role == "front":
             await asgi.serve(role, own, front(game_pb2_grpc.GameStub(channel)), ready)
         else:
-            middle = Middle(payment_pb2_grpc.PaymentStub(channel))
+            middle = Middle(payment_pb2_grpc.PaymentStub(channel))  # type: ignore[abstract]
             await server.serve(
                 role,
                 own,

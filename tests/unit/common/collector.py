@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Collector:
     def trace(self, trace_id: str) -> list[ReceivedSpan]:
         return [span for span in self.spans if span.trace_id == trace_id]
 
-    def wait(self, look: Callable[[], T], seconds: float = 10) -> T:
+    def wait(self, look: Callable[[], T | Literal[False]], seconds: float = 10) -> T:
         """What `look` gives as soon as it is not empty."""
         end = time.monotonic() + seconds
         while not (found := look()):
@@ -88,7 +88,7 @@ def _spans(body: bytes) -> Iterator[ReceivedSpan]:
                     flags=span.flags,
                     status=span.status.code,
                     service=service,
-                    attributes={a.key: getattr(a.value, a.value.WhichOneof("value")) for a in span.attributes},
+                    attributes={a.key: getattr(a.value, a.value.WhichOneof("value") or "") for a in span.attributes},
                 )
 
 

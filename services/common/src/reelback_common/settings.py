@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from sentry_sdk.utils import Dsn
 
 from reelback_common import faults
 
@@ -31,6 +32,20 @@ class ServiceSettings(BaseSettings):
     reelback_faults: dict[str, float] = {}
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 0
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _is_dsn(cls, value: str) -> str:
+        if value:
+            Dsn(value)  # raises BadDsn, a ValueError, which says what is missing
+        return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("not an HTTP URL")
+        return value
 
     @field_validator("reelback_faults")
     @classmethod
