@@ -2,6 +2,11 @@
 {{- define "reelback.services" -}}
 {{- $services := dict }}
 {{- range $name, $service := .Values.services }}
+{{- range $service.calls }}
+{{- if ne (dig . "protocol" "none" $.Values.services) "grpc" }}
+{{- fail (printf "services.%s.calls: %s is no gRPC service" $name .) }}
+{{- end }}
+{{- end }}
 {{- if not (and (eq $name "minisentry") $.Values.sentry.dsn) }}
 {{- $_ := set $services $name (mergeOverwrite (deepCopy $.Values.defaults) (deepCopy $service)) }}
 {{- end }}
