@@ -1,0 +1,72 @@
+"""Gateway as a process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from reelback.v1.game_pb2_grpc import GameStub
+from reelback.v1.payment_pb2_grpc import PaymentStub
+from reelback.v1.user_pb2_grpc import UserStub
+from reelback_common import asgi, client, redis, settings, telemetry
+
+from reelback_gateway import app
+from reelback_gateway.backend import Backend
+from reelback_gateway.limits import Limiter
+from reelback_gateway.tokens import Tokens
+
+IDEMPOTENT = {
+    "user": ["reelback.v1.User/CheckSession", "reelback.v1.User/SignOut", "reelback.v1.User/GetProfile"],
+    "game": ["reelback.v1.Game"],
+    "payment": ["reelback.v1.Payment"],
+}
+"""Calls that may be sent again: reads, and what has a request id."""
+
+Rate = Annotated[int, Field(gt=0)]
+
+
+class Settings(settings.ServiceSettings):
+    """The variables of gateway. Rates are requests a second."""
+
+    redis_url: str
+    user_target: str
+    game_target: str
+    payment_target: str
+    jwt_secret: Annotated[SecretStr, Field(min_length=32)]
+    rate_per_player: Rate = 20
+    rate_per_address: Rate = 500
+    cors_origins: tuple[str, ...] = ()
+
+
+async def serve(options: Settings) -> None:
+    """Serve until told to end."""
+    async with (
+        redis.connect(options.redis_url) as cache,
+        client.connect(options.user_target, IDEMPOTENT["user"]) as user,
+        client.connect(options.game_target, IDEMPOTENT["game"]) as game,
+        client.connect(options.payment_target, IDEMPOTENT["payment"]) as payment,
+    ):
+        backend = Backend(
+            UserStub(user),
+            GameStub(game),
+            PaymentStub(payment),
+            Tokens(options.jwt_secret.get_secret_value()),
+            Limiter(cache, options.rate_per_player, options.rate_per_address),
+        )
+        connected = False
+
+        async def ready() -> None:
+            """Once each service was reached: one that goes away later is answered for call by call."""
+            nonlocal connected
+            if not connected:
+                await asyncio.gather(*(channel.channel_ready() for channel in (user, game, payment)))
+                connected = True
+
+        await asgi.serve("gateway", options, app.create(backend, options.cors_origins), ready)
+
+
+if __name__ == "__main__":
+    options = settings.load(Settings)
+    with telemetry.start("gateway", options):
+        asyncio.run(serve(options))

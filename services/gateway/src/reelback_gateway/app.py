@@ -1,0 +1,50 @@
+"""The gateway's application: routes, errors, limits, documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.resources import files
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import HTMLResponse
+
+from reelback_gateway import api, play, problems
+from reelback_gateway.backend import Backend
+from reelback_gateway.body_limit import BodyLimit
+
+TRACE_HEADERS = ("traceparent", "sentry-trace", "baggage")
+
+
+def create(backend: Backend, cors_origins: Sequence[str]) -> FastAPI:
+    """The application; browsers of `cors_origins` may call it, and send the headers of their traces."""
+    # FastAPI's own page loads its scripts from a CDN, which a closed network does not reach.
+    app = FastAPI(
+        title="Reelback",
+        version=version("reelback"),
+        description="A small slot-game platform. Money is in whole minor units (cents). The WebSocket "
+        "`/api/v1/play` takes the same bets as POST /api/v1/spins.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.backend = backend
+    app.include_router(api.router)
+    app.include_router(play.router)
+    problems.install(app)
+    app.add_middleware(BodyLimit)
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["authorization", "content-type", *TRACE_HEADERS],
+            max_age=600,
+        )
+    page = files("reelback_gateway").joinpath("docs.html").read_text(encoding="utf-8")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page)
+
+    return app

@@ -1,0 +1,76 @@
+"""What stands behind the routes, and who is asking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from reelback.v1 import user_pb2
+from reelback_common import telemetry
+
+from reelback_gateway.limits import Limiter
+from reelback_gateway.problems import Problem
+from reelback_gateway.tokens import Claims, Invalid, Tokens
+
+if TYPE_CHECKING:  # the stubs' types exist for the type checker only
+    from reelback.v1.game_pb2_grpc import GameAsyncStub
+    from reelback.v1.payment_pb2_grpc import PaymentAsyncStub
+    from reelback.v1.user_pb2_grpc import UserAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The services behind the gateway, and its own guards."""
+
+    user: UserAsyncStub
+    game: GameAsyncStub
+    payment: PaymentAsyncStub
+    tokens: Tokens
+    limiter: Limiter
+
+    async def authenticate(self, token: str) -> Claims:
+        """Whose token it is. Raises Problem 401 or 429, and AioRpcError as the user service gave it."""
+        try:
+            claims = self.tokens.read(token)
+        except Invalid:
+            raise unauthenticated("the token is not valid, sign in again") from None
+        await self.limiter.check_player(claims.player_id)
+        await self.user.CheckSession(user_pb2.CheckSessionRequest(session_id=claims.session_id))
+        telemetry.set_player(claims.player_id)
+        return claims
+
+
+def unauthenticated(detail: str) -> Problem:
+    """Problem 401."""
+    return Problem(401, detail, "unauthenticated", {"WWW-Authenticate": "Bearer"})
+
+
+def backend(connection: HTTPConnection) -> Backend:
+    """The application's backend."""
+    found: Backend = connection.app.state.backend
+    return found
+
+
+BackendOf = Annotated[Backend, Depends(backend)]
+_bearer = HTTPBearer(auto_error=False, description="The `token` of POST /api/v1/sessions")
+
+
+async def check_address(connection: HTTPConnection, backend: BackendOf) -> None:
+    """Count the request for the address it comes from. Raises Problem 429."""
+    if connection.client:
+        await backend.limiter.check_address(connection.client.host)
+
+
+async def signed_in(
+    backend: BackendOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Claims:
+    """The player who sends the request. Raises Problem 401."""
+    if credentials is None:
+        raise unauthenticated("send the token of a session as Authorization: Bearer")
+    return await backend.authenticate(credentials.credentials)
+
+
+Player = Annotated[Claims, Depends(signed_in)]

@@ -1,0 +1,214 @@
+"""What goes in and out over HTTP. Money is in whole minor units (cents); times are UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self, TypeAlias
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from pydantic import BaseModel, ConfigDict, Field
+from reelback.v1 import game_pb2, payment_pb2, user_pb2
+
+RequestId: TypeAlias = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="Chosen by the caller. Sent again it has the first effect, and no other.",
+        examples=["7f3c2f0e"],
+    ),
+]
+# Strict: neither 1.0 nor true is an amount. The bound is what JSON readers keep exactly; services have narrower ones.
+Amount: TypeAlias = Annotated[int, Field(strict=True, gt=0, lt=2**53, examples=[500])]
+
+
+class Request(BaseModel):
+    """A body; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Registration(Request):
+    """A new player."""
+
+    email: Annotated[str, Field(max_length=254, examples=["ada@example.com"])]
+    password: Annotated[str, Field(max_length=128, examples=["correct horse"])]
+    display_name: Annotated[str, Field(max_length=40, examples=["Ada"])]
+
+
+class Credentials(Request):
+    """What signs in."""
+
+    email: Annotated[str, Field(max_length=254, examples=["ada@example.com"])]
+    password: Annotated[str, Field(max_length=128, examples=["correct horse"])]
+
+
+class Deposit(Request):
+    """Money in."""
+
+    request_id: RequestId
+    amount: Amount
+
+
+class Bet(Request):
+    """One spin."""
+
+    request_id: RequestId
+    bet: Annotated[Amount, Field(description="Over all lines; a multiple of their number.", examples=[10])]
+
+
+class Profile(BaseModel):
+    """A player."""
+
+    player_id: str
+    email: str
+    display_name: str
+    kyc: Literal["none", "pending", "verified", "refused"]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, message: user_pb2.Profile) -> Self:
+        """From the user service's answer."""
+        kyc = user_pb2.Kyc.Name(message.kyc).removeprefix("KYC_").lower()
+        return cls.model_validate(
+            {
+                "player_id": message.player_id,
+                "email": message.email,
+                "display_name": message.display_name,
+                "kyc": kyc,
+                "created_at": _time(message.created_at),
+            }
+        )
+
+
+class Token(BaseModel):
+    """A session: send `token` as `Authorization: Bearer ...`."""
+
+    token: str
+    player_id: str
+    expires_at: datetime
+
+
+class Wallet(BaseModel):
+    """A balance."""
+
+    balance: int
+    currency: str
+
+    @classmethod
+    def of(cls, message: payment_pb2.Wallet) -> Self:
+        """From payment's answer."""
+        return cls(balance=message.balance, currency=message.currency)
+
+
+class Entry(BaseModel):
+    """A line of the ledger. `amount` is signed: a bet is negative."""
+
+    request_id: str
+    kind: Literal["deposit", "withdrawal", "bet", "win"]
+    amount: int
+    balance_after: int
+    sequence: int
+    reference: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, message: payment_pb2.Entry) -> Self:
+        """From payment's answer."""
+        kind = payment_pb2.EntryKind.Name(message.kind).removeprefix("ENTRY_KIND_").lower()
+        return cls.model_validate(
+            {
+                "request_id": message.request_id,
+                "kind": kind,
+                "amount": message.amount,
+                "balance_after": message.balance_after,
+                "sequence": message.sequence,
+                "reference": message.reference,
+                "created_at": _time(message.created_at),
+            }
+        )
+
+
+class LineWin(BaseModel):
+    """A line that paid; `line` counts from 1."""
+
+    line: int
+    symbol: str
+    count: int
+    amount: int
+
+
+class Round(BaseModel):
+    """One spin. `window` has the rows from the top, each with a symbol a reel."""
+
+    round_id: str
+    request_id: str
+    bet: int
+    win: int
+    window: list[list[str]]
+    wins: list[LineWin]
+    balance_after: int
+    played_at: datetime
+
+    @classmethod
+    def of(cls, message: game_pb2.Round) -> Self:
+        """From the game's answer."""
+        symbols = list(message.symbols)
+        starts = range(0, message.rows * message.reels, message.reels)
+        return cls(
+            round_id=message.round_id,
+            request_id=message.request_id,
+            bet=message.bet,
+            win=message.win,
+            window=[symbols[start : start + message.reels] for start in starts],
+            wins=[LineWin(line=w.line, symbol=w.symbol, count=w.count, amount=w.amount) for w in message.wins],
+            balance_after=message.balance_after,
+            played_at=_time(message.played_at),
+        )
+
+
+class Pay(BaseModel):
+    """What a symbol pays, in times the bet on one line."""
+
+    symbol: str
+    count: int
+    multiplier: int
+
+
+class Paytable(BaseModel):
+    """The machine. A line has the row on each reel, from 0 at the top; `theoretical_rtp` is computed, not measured."""
+
+    lines: list[list[int]]
+    pays: list[Pay]
+    theoretical_rtp: float
+
+    @classmethod
+    def of(cls, message: game_pb2.Paytable) -> Self:
+        """From the game's answer."""
+        return cls(
+            lines=[list(line.rows) for line in message.lines],
+            pays=[Pay(symbol=p.symbol, count=p.count, multiplier=p.multiplier) for p in message.pays],
+            theoretical_rtp=message.theoretical_rtp,
+        )
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class ProblemDetails(BaseModel):
+    """Every error (RFC 9457). `trace_id` finds it in Sentry; `code` tells apart what shares a status."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str | None = None
+    errors: list[FieldError] | None = None
+    trace_id: str
+
+
+def _time(stamp: Timestamp) -> datetime:
+    return stamp.ToDatetime(UTC)
