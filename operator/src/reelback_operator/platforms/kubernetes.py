@@ -19,6 +19,7 @@ from lightkube.types import CascadeType, PatchType
 from reelback_operator.platforms.base import Change, PlatformError, Workload
 from reelback_operator.platforms.manifests import (
     LOAD_NAME,
+    TRACK_LABEL,
     candidate_deployment,
     candidate_name,
     given,
@@ -101,7 +102,7 @@ class KubernetesPlatform:
         if target is None:
             return None
         candidate = await self._found(Deployment, candidate_name(name))
-        selector = _label_selector(given(target.spec).selector)
+        selector = _every_track(given(target.spec).selector)
         pods = [pod async for pod in self._client.list(Pod, namespace=self._namespace, labels=selector)]
         return workload(name, target, candidate, pods, datetime.now(UTC))
 
@@ -161,9 +162,9 @@ def _ended(job: Job) -> bool:
     return any(condition.type in ("Complete", "Failed") and condition.status == "True" for condition in conditions)
 
 
-def _label_selector(selector: LabelSelector) -> Terms:
-    """A Deployment's selector in lightkube's terms."""
-    terms: Terms = {**(selector.matchLabels or {})}
+def _every_track(selector: LabelSelector) -> Terms:
+    """What selects a target's pods, the candidate's too: its selector without the track, in lightkube's terms."""
+    terms: Terms = {key: value for key, value in (selector.matchLabels or {}).items() if key != TRACK_LABEL}
     for expression in selector.matchExpressions or []:
         meanings: dict[str, operators.Operator[Any]] = {
             "In": operators.in_(expression.values or []),

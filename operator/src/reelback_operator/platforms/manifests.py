@@ -1,9 +1,9 @@
 """What the Kubernetes platform creates and patches: pure functions from objects to objects.
 
 A candidate is a second Deployment beside the target. Its pods keep the labels that the Service selects, so they are
-behind the same address, and its selector is the target's with one label more. That the target's selector matches the
-candidate's pods too is harmless: a Deployment works through its ReplicaSets, a ReplicaSet's selector also holds its
-pod-template-hash, and neither adopts what another controller owns.
+behind the same address; its selector is the target's with the track `candidate`. Where the target's own selector names
+no track, it matches the candidate's pods too, which is harmless: a Deployment works through its ReplicaSets, whose
+selectors also hold a pod-template-hash, and neither adopts what another controller owns.
 """
 
 from __future__ import annotations
@@ -113,12 +113,14 @@ def stable_patch(target: Deployment, change: Change) -> dict[str, Any]:
     name = given(given(target.metadata).name)
     container = main_container(name, given(target.spec).template)
     variables = _variables(name, container, change)
+    present = [entry.name for entry in container.env or [] if variables.get(entry.name, "") is not None]
+    order = present + [key for key, value in variables.items() if value is not None and key not in present]
     patch: dict[str, Any] = {
         "name": container.name,
-        "env": [
-            {"name": key, "$patch": "delete"} if value is None else {"name": key, "value": value}
-            for key, value in variables.items()
-        ],
+        # Without it the API server would put the patched ones first, and a later one may refer to an earlier one.
+        "$setElementOrder/env": [{"name": key} for key in order],
+        "env": [{"name": key, "value": variables[key]} for key in order if key in variables]
+        + [{"name": key, "$patch": "delete"} for key, value in variables.items() if value is None],
     }
     if change.image is not None:
         patch["image"] = change.image
