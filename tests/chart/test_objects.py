@@ -1,0 +1,168 @@
+"""The objects are ones that Kubernetes takes, a hardened cluster admits, and a candidate's pods fit into."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.chart.rendered import CHART, KUBERNETES, PROFILES, Object, Objects, Render, pods, variables
+
+UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+
+@pytest.fixture(scope="module")
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kubernetes' own schemas, which kubeconform would fetch from the network, as a package on this machine has them.
+
+    They are strict already; their ids are taken out, for kubeconform would look for what they refer to at that address.
+    """
+    source = files("kubernetes_validate") / "kubernetes-json-schema" / f"v{KUBERNETES}-local-strict"
+    folder = tmp_path_factory.mktemp("schemas")
+    for file in source.iterdir():
+        if file.name.endswith(("-v1.json", "_definitions.json")):
+            schema = json.loads(file.read_text().replace('"/api/_definitions.json#', '"_definitions.json#'))
+            del schema["$id"]
+            (folder / file.name).write_text(json.dumps(schema))
+    return folder
+
+
+def conform(schemas: Path, documents: Objects) -> subprocess.CompletedProcess[str]:
+    """Check the objects with kubeconform."""
+    binary = shutil.which("kubeconform")
+    if binary is None:
+        pytest.skip("kubeconform is not on the PATH: the objects are not checked against Kubernetes' schemas")
+    location = f"{schemas}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+    return subprocess.run(
+        [binary, "-strict", "-summary", "-schema-location", location],
+        input=yaml.safe_dump_all(documents.values()),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_kubernetes_knows_every_field(schemas: Path, objects: Objects) -> None:
+    result = conform(schemas, objects)
+    assert result.returncode == 0, result.stdout
+    assert f"Valid: {len(objects)}," in result.stdout
+
+
+def test_that_check_sees_a_field_that_does_not_exist(schemas: Path, stack: Objects) -> None:
+    broken = json.loads(json.dumps(stack["Deployment", "payment"]))
+    broken["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    result = conform(schemas, {("Deployment", "payment"): broken})
+    assert result.returncode != 0
+    assert "readynessProbe" in result.stdout
+
+
+def test_every_pod_is_admitted_where_pod_security_is_restricted(objects: Objects) -> None:
+    for name, pod in pods(objects).items():
+        spec = pod["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        assert ("ServiceAccount", spec["serviceAccountName"]) in objects, name
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} <= {"emptyDir"}
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]  # noqa: S108 - the pod's own
+
+
+def test_every_container_says_what_it_needs_and_what_it_may_take(objects: Objects) -> None:
+    for pod in pods(objects).values():
+        for container in pod["spec"]["containers"]:
+            for bound in ("requests", "limits"):
+                assert set(container["resources"][bound]) == {"cpu", "memory"}
+
+
+def test_every_server_tells_whether_it_lives_and_whether_it_is_ready(objects: Objects) -> None:
+    for name, pod in pods(objects).items():
+        container = pod["spec"]["containers"][0]
+        if name != "load":
+            assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container), name
+    payment = objects["Deployment", "payment"]["spec"]["template"]["spec"]["containers"][0]
+    assert payment["livenessProbe"]["grpc"] == {"port": 8083, "service": "live"}
+    assert payment["readinessProbe"]["grpc"] == {"port": 8083}
+    gateway = objects["Deployment", "gateway"]["spec"]["template"]["spec"]["containers"][0]
+    assert gateway["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert gateway["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+
+
+def test_a_candidate_is_behind_the_service_and_not_among_the_stable_pods(objects: Objects) -> None:
+    for (kind, name), deployment in objects.items():
+        if kind != "Deployment":
+            continue
+        stable = deployment["spec"]["template"]["metadata"]["labels"]
+        candidate = stable | {"reelback.dev/track": "candidate"}
+        for selecting in ("Service", "PodDisruptionBudget", "NetworkPolicy"):
+            spec = objects[selecting, name]["spec"]
+            selector = spec.get("podSelector", spec.get("selector"))
+            assert selector.get("matchLabels", selector).items() <= candidate.items(), (selecting, name)
+        selector = deployment["spec"]["selector"]["matchLabels"]
+        assert selector.items() <= stable.items()
+        assert not selector.items() <= candidate.items()
+
+
+def test_grpc_services_are_headless(objects: Objects) -> None:
+    for name in ("user", "game", "payment"):
+        assert objects["Service", name]["spec"]["clusterIP"] == "None"
+
+
+def test_a_release_is_the_name_and_the_version(render: Render) -> None:
+    for name, pod in pods(render("--set", "version=2.0.0-rc.1")).items():
+        if ("Deployment", name) in render():
+            assert variables(pod)["SENTRY_RELEASE"] == f"{name}@2.0.0-rc.1"
+
+
+def test_telemetry_goes_to_minisentry_until_a_dsn_is_given(stack: Objects, render: Render) -> None:
+    assert variables(pods(stack)["payment"])["SENTRY_DSN"] == "http://reelback@minisentry:8090/1"
+    given = render(*PROFILES["sentry"])
+    assert variables(pods(given)["payment"])["SENTRY_DSN"] == "https://key@o1.ingest.sentry.io/42"
+    assert not [key for key in given if "minisentry" in key]
+
+
+def test_a_password_in_a_stores_address_is_in_a_secret_only(render: Render) -> None:
+    objects = render(*PROFILES["own-stores"])
+    assert not [key for key in objects if key[0] == "StatefulSet"]
+    assert "secret@" not in json.dumps([document for key, document in objects.items() if key[0] != "Secret"])
+    reference = {"secretKeyRef": {"name": "stores", "key": "MONGODB_URL"}}
+    assert variables(pods(objects)["payment"])["MONGODB_URL"] == reference
+
+
+def test_the_images_of_a_registry(render: Render) -> None:
+    objects = render(*PROFILES["own-images"])
+    images = {name: pod["spec"]["containers"][0]["image"] for name, pod in pods(objects).items()}
+    assert images["payment"] == "registry.example.com/reelback/payment:v2"
+    assert images["load"] == "registry.example.com/reelback/loadgen:v2"
+    assert pods(objects)["load"]["spec"]["imagePullSecrets"] == [{"name": "pull"}]
+
+
+def test_the_players_wait_for_the_operator(stack: Objects) -> None:
+    load = stack["CronJob", "load"]["spec"]
+    assert load["suspend"] is True
+    assert {"GATEWAY_URL", "LOAD_RPS"} <= set(variables(pods(stack)["load"]))
+
+
+def memory(container: Object) -> int:
+    """Bytes that a container requests."""
+    text = container["resources"]["requests"]["memory"]
+    return int(text[:-2]) * UNITS[text[-2:]]
+
+
+def test_the_whole_stack_requests_at_most_two_gibibytes(stack: Objects) -> None:
+    operator = yaml.safe_load((CHART.parent / "reelback-operator" / "values.yaml").read_text())
+    containers = [container for pod in pods(stack).values() for container in pod["spec"]["containers"]]
+    candidate = stack["Deployment", "payment"]["spec"]["template"]["spec"]["containers"][0]
+    assert sum(map(memory, [*containers, candidate, operator])) <= 2 * 2**30
