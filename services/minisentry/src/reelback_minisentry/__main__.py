@@ -1,0 +1,109 @@
+"""Wires minisentry together and serves it until SIGTERM: `python -m reelback_minisentry`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+import uvloop
+from prometheus_client import start_http_server
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from reelback_common import logs, readiness
+from reelback_common.settings import load
+
+from reelback_minisentry.app import App
+from reelback_minisentry.settings import Settings
+from reelback_minisentry.store import Store
+
+log = logging.getLogger("reelback_minisentry")
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: the drain comes first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int, name: str) -> socket.socket:
+    """A listening socket. A port in use ends the process with one line."""
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise SystemExit(f"{name}: cannot listen on {host}:{port}: {error.strerror}") from None
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, drain, and end; the writer ends last."""
+    ended = readiness.end_signal()
+    with listen(settings.host, settings.port, "PORT") as sock:
+        try:
+            metrics, metrics_thread = start_http_server(settings.metrics_port, settings.host)
+        except OSError as error:
+            raise SystemExit(
+                f"METRICS_PORT: cannot listen on {settings.host}:{settings.metrics_port}: {error.strerror}"
+            ) from None
+        # No retry by the client: a batch whose answer got lost may have been written, and would count twice.
+        redis = Redis.from_url(
+            str(settings.redis_url), socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
+        )
+        store = Store(redis)
+        writer = asyncio.create_task(store.run(), name="writer")
+        app = App(redis, store, settings.minisentry_token.get_secret_value(), ended)
+        server = _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=int(readiness.GRACE),
+            )
+        )
+        running = asyncio.create_task(server.serve([sock]), name="http")
+        stop = asyncio.create_task(ended.wait(), name="end signal")
+        log.info("serving on %s:%d", *sock.getsockname()[:2])
+        await _warn_if_forgetful(redis)
+        try:
+            await asyncio.wait({running, writer, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.is_set():
+                log.info("minisentry ends: draining")
+                await asyncio.sleep(settings.drain_seconds)
+            server.should_exit = True
+            await running
+        finally:
+            stop.cancel()
+            writer.cancel()
+            done = await asyncio.gather(writer, return_exceptions=True)
+            await redis.aclose()
+            metrics.shutdown()
+            metrics_thread.join()
+        if not isinstance(done[0], asyncio.CancelledError) and isinstance(done[0], BaseException):
+            raise done[0]
+
+
+async def _warn_if_forgetful(redis: Redis) -> None:
+    """Say so when this Redis would lose on a restart what was acknowledged."""
+    with contextlib.suppress(RedisError, OSError):
+        if (await redis.config_get("appendonly")).get("appendonly") == "no":
+            log.warning("Redis runs without appendonly: what is stored is lost when it restarts")
+
+
+def main() -> None:
+    """Read the settings and serve."""
+    settings = load(Settings)
+    logs.configure("minisentry", "", settings.log_level, quiet=("reelback_minisentry.store",))
+    uvloop.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Sentry's API for what is stored: the calls a rollout needs, with Sentry's paths, parameters, shapes and statuses."""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from reelback_minisentry.api.events import Events
+from reelback_minisentry.api.guard import guarded
+from reelback_minisentry.api.issues import Issues
+from reelback_minisentry.api.releases import Releases
+from reelback_minisentry.editor import Editor
+from reelback_minisentry.reader import Reader
+
+PREFIX = "/api/0/organizations/{org}"
+
+
+def routes(reader: Reader, editor: Editor, token: str) -> list[Route]:
+    """Every call; each asks for the bearer token."""
+    releases, events, issues = Releases(reader, editor), Events(reader), Issues(reader, editor)
+    table = [
+        ("GET", "/releases/", releases.all),
+        ("POST", "/releases/", releases.create),
+        ("GET", "/releases/{version}/", releases.get),
+        ("PUT", "/releases/{version}/", releases.change),
+        ("GET", "/releases/{version}/deploys/", releases.deploys),
+        ("POST", "/releases/{version}/deploys/", releases.deploy),
+        ("GET", "/events/", events.table),
+        ("GET", "/events-timeseries/", events.timeseries),
+        ("GET", "/sessions/", events.sessions),
+        ("GET", "/issues/", issues.all),
+        ("GET", "/issues/{issue}/", issues.get),
+        ("PUT", "/issues/{issue}/", issues.change),
+        ("GET", "/issues/{issue}/events/latest/", issues.latest_event),
+        ("GET", "/trace/{trace}/", issues.trace),
+    ]
+    return [Route(PREFIX + path, guarded(call, token), methods=[method]) for method, path, call in table]

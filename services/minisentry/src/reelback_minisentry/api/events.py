@@ -1,0 +1,105 @@
+"""Counts, rates and percentiles: events, their time series, and sessions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reelback_minisentry import discover, eventrows, sessions
+from reelback_minisentry.api.guard import answer
+from reelback_minisentry.discover import Cell, Dataset
+from reelback_minisentry.params import Place, Window, duration, interval, page, page_size, window
+from reelback_minisentry.query import BadQuery, parse
+from reelback_minisentry.reader import Reader, cells
+
+
+class Events:
+    """The calls /events/, /events-timeseries/ and /sessions/."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def table(self, request: Request) -> Response:
+        """Aggregates of the datasets errors and spans, and single error events."""
+        query = request.query_params
+        dataset, fields, span = _dataset(query.get("dataset")), query.getlist("field"), window(query)
+        if not 1 <= len(fields) <= discover.MAX_FIELDS:
+            raise BadQuery(f"field: 1 to {discover.MAX_FIELDS} are needed")
+        place, size = Place.of(query), page_size(query)
+        if dataset is discover.ERRORS and not any(discover.aggregate(name, dataset) for name in fields):
+            rows, meta = await self._error_rows(request, fields, span, place, size)
+            return answer({"data": rows, "meta": meta | {"dataset": "errors"}})
+        counted = await self._cells(dataset, query.get("query", ""), span, place)
+        rows, meta = discover.table(counted, fields, dataset, span.seconds)
+        discover.sort(rows, query.getlist("sort"), fields)
+        shown, link = page(rows, request.url, query)
+        return answer({"data": shown, "meta": meta | {"dataset": dataset.name}}, headers={"Link": link})
+
+    async def _cells(self, dataset: Dataset, query: str, span: Window, place: Place) -> list[Cell]:
+        wanted = dataset.predicate(query)
+        return [cell for cell in await self._reader.cells(dataset.cube, span, place) if wanted(cell[0])]
+
+    async def _error_rows(
+        self, request: Request, fields: list[str], span: Window, place: Place, size: int
+    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Events one by one. They are kept in the order of their time, so that is the only one to sort by."""
+        query = request.query_params
+        unknown = [name for name in fields if name not in eventrows.FIELDS]
+        if unknown:
+            raise BadQuery(f"field: unknown field {unknown[0]!r} of dataset errors")
+        by = query.get("sort", "-timestamp")
+        if by not in ("timestamp", "-timestamp"):
+            raise BadQuery(f"sort: rows are sorted by timestamp or -timestamp, not {by!r}")
+        wanted = parse(query.get("query", ""), eventrows.FIELDS, {"issue": "issue.id"})
+        rows: list[dict[str, Any]] = []
+        async for stored in self._reader.rows(span, newest_first=by.startswith("-")):
+            if place.holds(stored["environment"], stored["project"]) and wanted(eventrows.texts(stored)):
+                rows.append({name: eventrows.value(name, stored) for name in fields})
+                if len(rows) == size:
+                    break
+        return rows, {"fields": {name: eventrows.TYPES[name] for name in fields}, "units": {}}
+
+    async def timeseries(self, request: Request) -> Response:
+        """One aggregate over time, for all or for each group of `groupBy`."""
+        query = request.query_params
+        dataset, axis, span = _dataset(query.get("dataset")), query.get("yAxis", "count()"), window(query)
+        wanted, place, group_by = dataset.predicate(query.get("query", "")), Place.of(query), query.getlist("groupBy")
+        width = interval(query, span)
+        steps: defaultdict[int, list[dict[bytes, bytes]]] = defaultdict(list)
+        for start, hash_ in await self._reader.counters(dataset.cube, span):
+            steps[start // width * width].append(hash_)
+        counted = {
+            start: [cell for cell in cells(dataset.cube, hashes, place) if wanted(cell[0])]
+            for start, hashes in steps.items()
+        }
+        starts = range(span.start // width * width, span.end, width)
+        series = discover.timeseries(counted, axis, group_by, dataset, starts)
+        return answer(
+            {
+                "timeSeries": series,
+                "meta": {"dataset": dataset.name, "start": span.start * 1000, "end": span.end * 1000},
+            }
+        )
+
+    async def sessions(self, request: Request) -> Response:
+        """Sessions and how many of them were free of crashes."""
+        query = request.query_params
+        if "interval" in query and duration(query["interval"], "interval") < 3600:
+            raise BadQuery("interval: the minimum is 1h")
+        span = window(query).hours()
+        fields = query.getlist("field")
+        if not fields:
+            raise BadQuery("field: at least one is needed")
+        counted = await self._reader.sessions(span, Place.of(query))
+        return answer(sessions.shape(counted, fields, query.getlist("groupBy"), span, query.get("query", "")))
+
+
+def _dataset(name: str | None) -> Dataset:
+    if name is None:
+        raise BadQuery("dataset: is required")
+    if name not in discover.DATASETS:
+        raise BadQuery(f"dataset: {name[:40]!r} is not one of {', '.join(discover.DATASETS)}")
+    return discover.DATASETS[name]

@@ -1,0 +1,71 @@
+"""What every call of the API has in common: the bearer token, JSON in and out, errors as Sentry words them."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reelback_minisentry.envelope import Rejected, json_object
+from reelback_minisentry.query import BadQuery
+
+MAX_BODY = 1024 * 1024
+
+Call = Callable[[Request], Awaitable[Response]]
+
+
+def answer(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(orjson.dumps(value), status, headers, "application/json")
+
+
+def not_found() -> Rejected:
+    """What to raise for what does not exist."""
+    return Rejected(404, "The requested resource does not exist")
+
+
+def base(request: Request) -> str:
+    """This server's own address, as the caller knows it."""
+    return str(request.base_url).rstrip("/")
+
+
+def guarded(call: Call, token: str) -> Call:
+    """The call behind the token: 401 without it; 400, 404 and 503 for what the call raises."""
+
+    async def endpoint(request: Request) -> Response:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return answer({"detail": "Authentication credentials were not provided."}, 401)
+        if not hmac.compare_digest(given.strip().encode(), token.encode()):
+            return answer({"detail": "Invalid token"}, 401)
+        problem: dict[str, object]
+        try:
+            return await call(request)
+        except BadQuery as error:
+            status, problem = 400, {"detail": str(error)}
+        except Rejected as error:
+            status, problem = error.status, {"detail": error.detail}
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            status, problem = 400, {str(e["loc"][0]): [e["msg"]] for e in found}
+        except (RedisError, OSError, TimeoutError):
+            status, problem = 503, {"detail": "The store does not answer."}
+        return answer(problem, status)
+
+    return endpoint
+
+
+async def body(request: Request) -> dict[str, Any]:
+    """The JSON object of a request. Raises Rejected."""
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > MAX_BODY:
+            raise Rejected(413, f"the body has more than {MAX_BODY} bytes")
+    return json_object(bytes(raw), "body")

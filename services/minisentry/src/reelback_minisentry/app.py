@@ -1,0 +1,62 @@
+"""The whole application: ingest first, then health, Sentry's API and the release board."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from reelback_common import readiness
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from reelback_minisentry import api
+from reelback_minisentry.api.guard import answer
+from reelback_minisentry.editor import Editor
+from reelback_minisentry.ingest import Ingest
+from reelback_minisentry.reader import Reader
+from reelback_minisentry.store import Store
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+
+class App:
+    """An ASGI application. `draining` makes it unready."""
+
+    def __init__(self, redis: Redis, store: Store, token: str, draining: asyncio.Event) -> None:
+        self._ingest = Ingest(store)
+        reader = Reader(redis)
+
+        async def healthz(_: Request) -> Response:
+            return answer({"status": "ok"})
+
+        async def readyz(_: Request) -> Response:
+            reason = "draining" if draining.is_set() else await readiness.problem(reader.ping)
+            return answer({"status": "not ready", "reason": reason}, 503) if reason else answer({"status": "ok"})
+
+        self._rest = Starlette(
+            routes=[
+                Route("/healthz", healthz),
+                Route("/readyz", readyz),
+                *api.routes(reader, Editor(redis), token),
+            ],
+            exception_handlers={404: _unknown, 405: _not_allowed},
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and self._ingest.takes(scope["path"]):
+            await self._ingest(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+
+async def _unknown(request: Request, _: Exception) -> Response:
+    return answer({"detail": f"{request.url.path}: there is no such call"}, 404)
+
+
+async def _not_allowed(request: Request, _: Exception) -> Response:
+    return answer({"detail": f'Method "{request.method}" not allowed.'}, 405)

@@ -1,0 +1,45 @@
+"""Durations in bins whose bounds grow by 8 %: a percentile read from them is off by at most 4 %.
+
+Bin b holds the durations from 1.08**b to 1.08**(b+1) ms and is read as its geometric middle, so that the relative
+error is at most sqrt(1.08) - 1 = 3.93 %. 361 bins reach from 0.001 ms to 1 h; anything shorter or longer counts as
+that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+GROWTH = 1.08
+_LOG = math.log(GROWTH)
+_LOWEST = math.floor(math.log(0.001) / _LOG)
+_HIGHEST = math.floor(math.log(3_600_000) / _LOG)
+
+
+def bin_of(milliseconds: float) -> int:
+    """The bin of a duration."""
+    if milliseconds <= 0.001:
+        return _LOWEST
+    return min(max(math.floor(math.log(milliseconds) / _LOG), _LOWEST), _HIGHEST)
+
+
+def middle(number: int) -> float:
+    """The duration (ms) a bin stands for."""
+    return float(GROWTH ** (number + 0.5))
+
+
+def percentile(bins: Mapping[int, int], share: float) -> float | None:
+    """The duration (ms) that `share` (0..1) of the counted ones do not exceed; None without any."""
+    total = sum(bins.values())
+    rank = max(1, math.ceil(share * total))
+    for number in sorted(bins):
+        rank -= bins[number]
+        if rank <= 0:
+            return middle(number)
+    return None
+
+
+def mean(bins: Mapping[int, int]) -> float | None:
+    """The mean duration (ms), within the same error; None without any."""
+    total = sum(bins.values())
+    return sum(middle(number) * n for number, n in bins.items()) / total if total else None

@@ -1,0 +1,92 @@
+"""What a request brought, in the terms of this store: spans, errors, sessions, and what is only counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A unit of work. `segment`: the first span of its trace in its service, one request. Times in s since 1970.
+
+    `status` is "ok" or the name of a failure; `attributes` are scalars, as text or number, capped.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    segment: bool
+    name: str
+    op: str
+    status: str
+    start: float
+    end: float
+    project: str
+    release: str
+    environment: str
+    service: str
+    attributes: dict[str, str | int | float | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """An event of the errors dataset. `issue` is the number of its group; `detail` is what a page shows of it."""
+
+    event_id: str
+    at: float
+    project: str
+    release: str
+    environment: str
+    level: str
+    transaction: str
+    trace_id: str
+    span_id: str
+    platform: str
+    title: str
+    culprit: str
+    handled: bool
+    metadata: dict[str, str]
+    issue: int
+    detail: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One update of one session; `outcome` is "" while it is healthy, else errored, crashed or abnormal."""
+
+    sid: str
+    started: float
+    project: str
+    release: str
+    environment: str
+    init: bool
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCounts:
+    """Finished sessions of one minute: how many of each outcome (exited, errored, crashed, abnormal)."""
+
+    started: float
+    project: str
+    release: str
+    environment: str
+    counts: dict[str, int]
+
+
+@dataclass(slots=True)
+class Records:
+    """All of one request of `size` bytes that came at `now`.
+
+    `items` counts by type, `drops` by (reason, category): what an SDK says it threw away.
+    """
+
+    now: float
+    size: int = 0
+    spans: list[Span] = field(default_factory=list)
+    errors: list[Error] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    session_counts: list[SessionCounts] = field(default_factory=list)
+    items: Counter[str] = field(default_factory=Counter)
+    drops: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -1,0 +1,115 @@
+"""Spans in the two forms of Sentry's own SDKs: a `transaction` with its children, and the `span` item (version 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reelback_minisentry.records import Span
+from reelback_minisentry.values import hex_id, near, obj, objects, seconds, text
+
+MAX_SPANS = 1000
+MAX_ATTRIBUTES = 64
+
+STATUSES = frozenset(
+    {
+        *("ok", "cancelled", "unknown", "invalid_argument", "deadline_exceeded", "not_found", "already_exists"),
+        *("permission_denied", "resource_exhausted", "failed_precondition", "aborted", "out_of_range"),
+        *("unimplemented", "internal_error", "unavailable", "data_loss", "unauthenticated"),
+    }
+)
+"""Sentry's names of a span's status."""
+
+Scalars = dict[str, str | int | float | bool]
+
+
+def scalars(attributes: dict[str, Any]) -> Scalars:
+    """The first attributes that are text, numbers or booleans, texts cut."""
+    kept: Scalars = {}
+    for key, value in attributes.items():
+        if isinstance(value, (str, int, float)):
+            kept[str(key)[:200]] = value[:1000] if isinstance(value, str) else value
+            if len(kept) == MAX_ATTRIBUTES:
+                break
+    return kept
+
+
+def status_of(value: object) -> str:
+    """A span's status by its name; one that has none went well, "error" says no more than that it failed."""
+    name = text(value, 64)
+    if name == "error":
+        return "internal_error"
+    return name if name in STATUSES else "unknown" if name else "ok"
+
+
+def service_of(release: str) -> str:
+    """payment of payment@1.5.0; "" of a release without a package."""
+    return release.rpartition("@")[0]
+
+
+def transaction(event: dict[str, Any], project: str, now: float) -> list[Span]:
+    """A transaction: the segment first, then its children. Empty when it lacks its ids."""
+    trace = obj(obj(event.get("contexts")).get("trace"))
+    trace_id, span_id = hex_id(trace.get("trace_id"), 32), hex_id(trace.get("span_id"), 16)
+    if not trace_id or not span_id:
+        return []
+    release, environment = text(event.get("release")), text(event.get("environment"), 64)
+    children = objects(event.get("spans"), MAX_SPANS)
+    rows = [({**event, **trace, "description": event.get("transaction")}, True)] + [
+        (child, False) for child in children
+    ]
+    spans: list[Span] = []
+    for row, segment in rows:
+        own_id = hex_id(row.get("span_id"), 16)
+        if not own_id:
+            continue
+        end = near(seconds(row.get("timestamp")), now)
+        spans.append(
+            Span(
+                trace_id=trace_id,
+                span_id=own_id,
+                parent_id=hex_id(row.get("parent_span_id"), 16),
+                segment=segment,
+                name=text(row.get("description")) or text(row.get("op")),
+                op=text(row.get("op")),
+                status=status_of(row.get("status")),
+                start=min(near(seconds(row.get("start_timestamp")), end), end),
+                end=end,
+                project=project,
+                release=release,
+                environment=environment,
+                service=service_of(release),
+                attributes=scalars(obj(row.get("data"))),
+            )
+        )
+    return spans
+
+
+def span_item(payload: dict[str, Any], project: str, now: float) -> list[Span]:
+    """The spans of a `span` item: {"items": [...]}, each with typed attributes. Those without ids are left out."""
+    spans: list[Span] = []
+    for row in objects(payload.get("items"), MAX_SPANS):
+        trace_id, span_id = hex_id(row.get("trace_id"), 32), hex_id(row.get("span_id"), 16)
+        if not trace_id or not span_id:
+            continue
+        attributes = scalars({key: obj(value).get("value") for key, value in obj(row.get("attributes")).items()})
+        release = text(attributes.get("sentry.release"))
+        end = near(seconds(row.get("end_timestamp")), now)
+        spans.append(
+            Span(
+                trace_id=trace_id,
+                span_id=span_id,
+                parent_id=hex_id(row.get("parent_span_id"), 16),
+                segment=row.get("is_segment") is True,
+                name=text(row.get("name")),
+                op=text(attributes.get("sentry.op")),
+                status=status_of(row.get("status")),
+                start=min(near(seconds(row.get("start_timestamp")), end), end),
+                end=end,
+                project=project,
+                release=release,
+                environment=text(attributes.get("sentry.environment"), 64),
+                service=text(attributes.get("service.name")) or service_of(release),
+                attributes=attributes,
+            )
+        )
+    return spans
