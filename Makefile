@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
-.PHONY: help lock lint proto test bench clean
+.PHONY: help lock lint proto test e2e bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,16 @@ lint: $(VENV)/dev ## format, types, imports, and that the stubs are those of pro
 
 test: $(VENV)/dev ## every test that needs neither Docker nor Kubernetes
 	$(BIN)/pytest
+
+e2e: export SKAFFOLD_INTERACTIVE := false
+e2e: export SKAFFOLD_UPDATE_CHECK := false
+e2e: $(VENV)/dev ## the stack on kind, and the tests on it; the cluster stays up
+	@for tool in docker kind kubectl helm skaffold; do \
+	  command -v $$tool >/dev/null || { echo "make e2e needs $$tool on the PATH, and it is not there"; exit 1; }; done
+	@kind get clusters 2>/dev/null | grep -qx reelback || kind create cluster --config kind-config.yaml --wait 180s
+	@skaffold config set --global collect-metrics false >/dev/null
+	skaffold run
+	$(BIN)/pytest tests/cluster
 
 bench: $(VENV)/dev ## the measured figures, one JSON object
 	@$(BIN)/python -m bench
