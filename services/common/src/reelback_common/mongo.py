@@ -22,10 +22,11 @@ def connect(url: str, name: str) -> AsyncDatabase[Document]:
         appname=name,
         event_listeners=[CommandSpans()],
         tz_aware=True,
-        serverSelectionTimeoutMS=2000,
-        connectTimeoutMS=2000,
+        # Three attempts of a caller fit into the 5 s of a call.
+        serverSelectionTimeoutMS=1000,
+        connectTimeoutMS=1000,
         socketTimeoutMS=5000,
-        waitQueueTimeoutMS=2000,
+        waitQueueTimeoutMS=1000,
         w="majority",
         journal=True,
     )

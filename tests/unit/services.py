@@ -1,0 +1,97 @@
+"""The services as real gRPC servers inside the test's process, each on an empty database of its own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from pymongo.asynchronous.database import AsyncDatabase
+from reelback.v1.game_pb2_grpc import add_GameServicer_to_server
+from reelback.v1.payment_pb2_grpc import PaymentStub, add_PaymentServicer_to_server
+from reelback.v1.user_pb2_grpc import add_UserServicer_to_server
+from reelback_common import client, mongo, redis, server
+from reelback_common.client import Channel
+from reelback_common.mongo import Document
+from reelback_common.readiness import Ready
+from reelback_common.settings import ServiceSettings
+from reelback_game.service import Game
+from reelback_game.slots import CLASSIC
+from reelback_game.store import Rounds
+from reelback_game.table import Table
+from reelback_payment.service import Payment
+from reelback_payment.store import Wallets
+from reelback_user.service import User
+from reelback_user.store import Accounts, Sessions
+
+from tests.unit.common.waiting import until
+
+
+@asynccontextmanager
+async def database(url: str) -> AsyncIterator[AsyncDatabase[Document]]:
+    """An empty database."""
+    opened = mongo.connect(url, f"test_{secrets.token_hex(6)}")
+    try:
+        yield opened
+    finally:
+        await opened.client.close()
+
+
+@asynccontextmanager
+async def serving(
+    register: Callable[[grpc.aio.Server], None], ready: Ready, service: str, wait: bool = True
+) -> AsyncIterator[Channel]:
+    """A channel to a server that is ready."""
+    running = server.Server(ServiceSettings(port=0, metrics_port=0), register, ready, [service])
+    port = await running.start()
+    try:
+        async with client.connect(f"ipv4:127.0.0.1:{port}", [service]) as channel:
+            if wait:
+                await until(lambda: is_ready(channel))
+            yield channel
+    finally:
+        await running.stop()
+
+
+async def is_ready(channel: Channel) -> bool:
+    """What the server's health says."""
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+@asynccontextmanager
+async def payment(wallets: Wallets, wait: bool = True) -> AsyncIterator[Channel]:
+    """Payment on these wallets."""
+    servicer = Payment(wallets)
+    async with serving(
+        lambda it: add_PaymentServicer_to_server(servicer, it), wallets.ready, "reelback.v1.Payment", wait
+    ) as channel:
+        yield channel
+
+
+@asynccontextmanager
+async def game(rounds: Rounds, payment: Channel, seed: int) -> AsyncIterator[Channel]:
+    """Game whose reels stop as the seed says."""
+    table = Table(CLASSIC, Random(seed), rounds, PaymentStub(payment))  # noqa: S311
+    servicer = Game(CLASSIC, table, rounds)
+    async with serving(
+        lambda it: add_GameServicer_to_server(servicer, it), rounds.ready, "reelback.v1.Game"
+    ) as channel:
+        yield channel
+
+
+@asynccontextmanager
+async def user(accounts: Accounts, redis_url: str, lifetime: timedelta = timedelta(hours=1)) -> AsyncIterator[Channel]:
+    """User with sessions that last so long."""
+    async with redis.connect(redis_url) as cache:
+        servicer = User(accounts, Sessions(cache, lifetime))
+        async with serving(
+            lambda it: add_UserServicer_to_server(servicer, it), accounts.ready, "reelback.v1.User"
+        ) as channel:
+            yield channel
