@@ -15,7 +15,7 @@ from typing import Any
 
 from reelback_operator import metrics
 from reelback_operator.controller import Controller
-from reelback_operator.engine.resource import Condition, Phase, Scenario, SpecError, Status, Verdict
+from reelback_operator.engine.resource import Condition, Event, Phase, Scenario, SpecError, Status, Verdict
 from reelback_operator.platforms.base import PlatformError
 from reelback_operator.store import Conflict, Gone, Resource, Store
 
@@ -25,7 +25,22 @@ logger = logging.getLogger(__name__)
 BRISK = frozenset({Phase.ROLLING_OUT, Phase.ROLLING_BACK})
 LONGEST_PAUSE = 30.0
 ABANDON_ATTEMPTS = 6
-ALARMING = frozenset({Phase.ROLLING_BACK, Phase.FAILED, Phase.ABORTED})
+CONFLICT_PAUSE = 0.1
+# Lines of the timeline that are Kubernetes Events of type Warning.
+ALARMING = frozenset(
+    {
+        "Aborted",
+        "Aborting",
+        "Failed",
+        "NotRecovered",
+        "NotRolledBack",
+        "Refused",
+        "RegressionDetected",
+        "RolledBack",
+        "RollingBack",
+        "WaitingForApproval",
+    }
+)
 
 
 @dataclass
@@ -98,10 +113,12 @@ class Runner:
                     resource = await self._store.read(namespace, name)
                     if resource is None or resource.uid != uid:
                         return
-                    pause = None if resource.finished else await self._tick(resource)
+                    pause = 0.0 if resource.finished else await self._tick(resource)
                     failures = 0
+                    if resource.finished and not run.wake.is_set():
+                        return
                 except Conflict:
-                    pause = 0.1
+                    pause = CONFLICT_PAUSE
                 except Gone:
                     return
                 except Exception:
@@ -110,17 +127,13 @@ class Runner:
                     metrics.failed_ticks.inc()
                     failures += 1
                     pause = min(2.0**failures, LONGEST_PAUSE)
-                if pause is None:
-                    if not run.wake.is_set():
-                        return
-                    continue
                 await _wait(run.wake, pause)
         finally:
             if self._runs.get(uid) is run:
                 del self._runs[uid]
 
-    async def _tick(self, resource: Resource) -> float | None:
-        """One look at the scenario: seconds until the next one, None when the run has ended."""
+    async def _tick(self, resource: Resource) -> float:
+        """One look at the scenario; the seconds until the next one."""
 
         async def save(status: Status) -> None:
             written = status.to_json()
@@ -133,10 +146,8 @@ class Runner:
             scenario = Scenario.load(resource.manifest)
         except SpecError as error:
             await save(_refused(resource, str(error)))
-            return None
+            return LONGEST_PAUSE
         status = await self._controller_of(resource).tick(scenario, save)
-        if status.complete:
-            return None
         interval = scenario.spec.analysis.interval
         return min(interval, 1.0) if status.phase in BRISK else interval
 
@@ -146,10 +157,10 @@ class Runner:
         if status.complete and before.get("phase") != status.phase:
             metrics.count_run(status)
         known = {(entry["at"], entry["event"]) for entry in before.get("timeline", [])}
-        warning = status.phase in ALARMING
         for entry, written in zip(status.timeline, status.to_json()["timeline"], strict=True):
             if (written["at"], written["event"]) not in known:
                 logger.info("scenario %s/%s: %s %s", resource.namespace, resource.name, entry.event, entry.detail)
+                warning = entry.event in ALARMING
                 await _best_effort(self._store.tell(resource, entry.at, entry.event, entry.detail, warning=warning))
 
     async def _abandon(self, resource: Resource, task: asyncio.Task[None] | None) -> None:
@@ -204,11 +215,12 @@ def _refused(resource: Resource, message: str) -> Status:
         phase=Phase.FAILED,
         verdict=Verdict.ERROR,
         message=message,
+        timeline=[Event(at=now, event="Refused", detail=message)],
         conditions=[
             Condition(
                 type="Complete",
                 status="True",
-                reason="InvalidSpec",
+                reason=Phase.FAILED.value,
                 message=message,
                 last_transition_time=now,
                 observed_generation=generation,

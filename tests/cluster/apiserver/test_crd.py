@@ -90,6 +90,12 @@ REFUSED: list[tuple[str, tuple[str, ...], object, str]] = [
     ("no checks", CHECKS, None, "spec.analysis.checks: Required"),
     ("an empty list of checks", CHECKS, [], "spec.analysis.checks"),
     ("a check twice", CHECKS, check(type="NewIssue") * 2, "spec.analysis.checks[1]: Duplicate"),
+    (
+        "two tests of one question",
+        CHECKS,
+        [{"name": name, "type": "ErrorRate"} for name in ("a", "b")],
+        "spec.analysis.checks: Invalid",
+    ),
     ("an unknown check", CHECKS, check(type="Vibes"), "spec.analysis.checks[0].type"),
     ("alpha of one", CHECKS, check(type="ErrorRate", alpha="1.0"), "spec.analysis.checks[0].alpha"),
     ("alpha of nothing", CHECKS, check(type="ErrorRate", alpha="0.0"), "spec.analysis.checks[0].alpha"),
