@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from importlib.resources import files
 
 from fastapi import FastAPI
@@ -22,7 +21,7 @@ def create(backend: Backend, cors_origins: Sequence[str]) -> FastAPI:
     # FastAPI's own page loads its scripts from a CDN, which a closed network does not reach.
     app = FastAPI(
         title="Reelback",
-        version=version("reelback"),
+        version="1",
         description="A small slot-game platform. Money is in whole minor units (cents). The WebSocket "
         "`/api/v1/play` takes the same bets as POST /api/v1/spins.",
         docs_url=None,
