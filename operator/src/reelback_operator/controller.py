@@ -6,17 +6,33 @@ any two of these lines goes on from the saved status and does nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
 
+from reelback_operator.engine import step as engine
+from reelback_operator.engine.actions import (
+    Action,
+    MarkDeploy,
+    MarkRelease,
+    RemoveCandidate,
+    RemoveLoad,
+    SetCandidate,
+    SetLoad,
+    SetStable,
+)
+from reelback_operator.engine.observations import Observations, question
 from reelback_operator.engine.resource import Scenario, Status
-from reelback_operator.platforms.base import Platform
-from reelback_operator.sentry import Sentry
+from reelback_operator.platforms.base import Platform, PlatformError
+from reelback_operator.sentry import Sentry, SentryError
+
+# A person's answer to a rollback that waits for one.
+APPROVAL = "reelback.dev/rollback"
 
 Save = Callable[[Status], Awaitable[None]]
 
 
 class Controller:
-    """Runs scenarios on one platform, watched through one Sentry organization."""
+    """Runs scenarios on one platform, watched through one Sentry."""
 
     def __init__(self, platform: Platform, sentry: Sentry, scenario_url: str = "") -> None:
         """`scenario_url` is where a deploy in Sentry points to; empty for none."""
@@ -26,11 +42,77 @@ class Controller:
 
     async def tick(self, scenario: Scenario, save: Save) -> Status:
         """Look once, decide, save, act; the status after that. Raises only what `save` raises."""
-        raise NotImplementedError
+        seen = await self._observe(scenario)
+        status, actions = engine.step(scenario.spec, scenario.status, seen, _now())
+        await save(status)
+        done, problems = await self._act(actions)
+        told = engine.record(status, done, "; ".join(problems), _now())
+        if told != status:
+            await save(told)
+        return told
 
     async def abandon(self, scenario: Scenario) -> None:
         """Undo what a scenario that was deleted while it ran left: candidates, changed workloads, players.
 
         Raises PlatformError when that did not succeed.
         """
-        raise NotImplementedError
+        status = scenario.status
+        if status.complete or status.run_id is None:
+            return
+        workloads = await self._platform.observe([target.name for target in status.targets])
+        actions = engine.undo(scenario.spec, status, workloads, _now())
+        _, problems = await self._act([*actions, RemoveLoad()])
+        if problems:
+            raise PlatformError("; ".join(problems))
+
+    async def _observe(self, scenario: Scenario) -> Observations:
+        spec, status = scenario.spec, scenario.status
+        workloads, look, platform_problem, sentry_problem = None, None, "", ""
+        running = status.targets and not status.complete
+        try:
+            targets = status.targets if running else spec.release.targets
+            workloads = await self._platform.observe([target.name for target in targets])
+        except PlatformError as error:
+            platform_problem = str(error)
+        asked = question(spec, status, _now())
+        if asked is not None:
+            try:
+                look = await self._sentry.look(asked)
+            except SentryError as error:
+                sentry_problem = str(error)
+        approved = scenario.annotations.get(APPROVAL) == "approved"
+        return Observations(workloads, look, platform_problem, sentry_problem, scenario.generation, approved)
+
+    async def _act(self, actions: Iterable[Action]) -> tuple[list[Action], list[str]]:
+        """Carry the actions out; those that were, and why others were not. One that fails does not hold up the rest."""
+        done, problems = [], []
+        for action in actions:
+            try:
+                await self._carry_out(action)
+                done.append(action)
+            except (PlatformError, SentryError) as error:
+                problems.append(str(error))
+        return done, problems
+
+    async def _carry_out(self, action: Action) -> None:
+        match action:
+            case SetCandidate(target, change, replicas):
+                await self._platform.set_candidate(target, change, replicas)
+            case RemoveCandidate(target):
+                await self._platform.remove_candidate(target)
+            case SetStable(target, change):
+                await self._platform.set_stable(target, change)
+            case SetLoad(rps):
+                await self._platform.set_load(rps)
+            case RemoveLoad():
+                await self._platform.remove_load()
+            case MarkRelease(release):
+                await self._sentry.mark_release(release)
+            case MarkDeploy(release, name, started, finished):
+                await self._sentry.mark_deploy(release, name, started, finished, self._scenario_url)
+
+
+def _now() -> datetime:
+    """Now, to the millisecond: that is what the status shows."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -68,13 +68,19 @@ def beside(
     `logs` come from `extend`. `history` is what the baseline served before the candidate came; without requests only
     the concurrent evidence counts.
     """
-    now = _log_mean(logs) if logs else 0.0
+    now = log_mean(logs) if logs else 0.0
     if not history.requests:
         return now
     agrees = pooled(baseline, history, 1.0) < _DRIFT
     if agrees and now >= math.log(1 / alpha) / 2:
-        return _log_mean([now, pooled(candidate, total(history, baseline), ratio)])
+        return log_mean([now, pooled(candidate, total(history, baseline), ratio)])
     return now - math.log(2)
+
+
+def log_mean(logs: Sequence[float]) -> float:
+    """The mean of e-values, an e-value itself, all as logarithms."""
+    top = max(logs)
+    return top + math.log(math.fsum(math.exp(log - top) for log in logs) / len(logs))
 
 
 def since(now: Counts, then: Counts) -> Counts:
@@ -115,8 +121,3 @@ def _marginal(counts: Counts, prior: tuple[float, float]) -> float:
 
 def _log_beta(a: float, b: float) -> float:
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
-
-
-def _log_mean(logs: Sequence[float]) -> float:
-    top = max(logs)
-    return top + math.log(math.fsum(math.exp(log - top) for log in logs) / len(logs))

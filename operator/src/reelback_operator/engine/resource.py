@@ -30,6 +30,8 @@ KIND = "SentryScenario"
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 
+_SEMVER = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
+
 
 class SpecError(ValueError):
     """A scenario that cannot be run. The message names the field as the YAML does, one line a problem."""
@@ -54,10 +56,18 @@ def _dns_label(value: str) -> str:
     return value
 
 
+def _variable(name: str) -> str:
+    if name == "SENTRY_RELEASE":
+        raise ValueError("must not set SENTRY_RELEASE, which follows from the version")
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name):
+        raise ValueError(f"must be the name of a variable, not {name!r}")
+    return name
+
+
 def _version(value: str) -> str:
-    # Sentry refuses these in a release; '@' would make the service's name ambiguous.
-    if not value or len(value) > 100 or re.search(r"[\s/\\@]", value) or value in {".", "..", "latest"}:
-        raise ValueError(f"must be a version like 1.5.0, not {value!r}")
+    # Sentry's "resolved in the next release" needs releases of the form service@semver.
+    if len(value) > 100 or not _SEMVER.fullmatch(value):
+        raise ValueError(f"must be a semantic version like 1.5.0, not {value!r}")
     return value
 
 
@@ -91,7 +101,7 @@ class Patch(_Spec):
     """What the release changes beside its version: the image, variables, or both."""
 
     image: str | None = Field(default=None, min_length=1)
-    env: dict[str, str] = {}
+    env: dict[Annotated[str, AfterValidator(_variable)], str] = {}
 
 
 class Strategy(_Spec):
@@ -179,7 +189,17 @@ class Analysis(_Spec):
         if self.interval > self.deadline:
             raise ValueError("interval must not be longer than deadline")
         _different("checks", [check.name for check in self.checks])
+        if len(self._sequential()) > 1:
+            raise ValueError("checks must not have more than one of method Sequential")
         return self
+
+    def _sequential(self) -> list[ErrorRateCheck]:
+        return [check for check in self.checks if isinstance(check, ErrorRateCheck) and check.method == "Sequential"]
+
+    @property
+    def tolerated_ratio(self) -> float:
+        """How many times the baseline's error rate still counts as the same."""
+        return next((check.min_ratio for check in self._sequential()), 1.5)
 
 
 class Rollback(_Spec):
@@ -291,7 +311,7 @@ class TargetStatus(_Status):
 
 
 class CheckStatus(_Status):
-    """What a check last saw. `failures` counts looks above the limit in a row."""
+    """What a check last saw. `failures` counts looks above the limit in a row; `detail` says value and rule."""
 
     name: str
     outcome: Literal["Running", "NoData", "Passed", "Failed"] = "Running"
@@ -300,7 +320,7 @@ class CheckStatus(_Status):
     evidence: float | None = None
     samples: int = 0
     failures: int = 0
-    detail: str | None = None
+    detail: str = ""
 
 
 class SentryStatus(_Status):
@@ -329,10 +349,13 @@ class Run(_Status):
     mttr_seconds: float | None = None
 
 
+ConditionType = Literal["RolledOut", "RegressionDetected", "Recovered", "Complete"]
+
+
 class Condition(_Status):
     """metav1.Condition."""
 
-    type: Literal["RolledOut", "RegressionDetected", "Recovered", "Complete"]
+    type: ConditionType
     status: Literal["True", "False", "Unknown"]
     reason: str
     message: str = ""
@@ -357,6 +380,12 @@ class Status(_Status):
     history: list[Run] = []
     conditions: list[Condition] = []
     targets: list[TargetStatus] = []
+    load: bool = Field(default=False, description="whether players were started and not ended yet")
+    changing_since: datetime | None = Field(default=None, description="when the change that is on was asked for")
+    looked_at: datetime | None = Field(default=None, description="the last time that Sentry was asked")
+    failed_looks: int = Field(default=0, description="times in a row that Sentry did not answer")
+    problem: str = Field(default="", description="what last did not work, empty once it did")
+    aborted: bool = Field(default=False, description="whether the run ends because somebody else changed a target")
 
     @property
     def complete(self) -> bool:
@@ -394,7 +423,7 @@ class Scenario(BaseModel):
                 namespace=metadata.get("namespace") or "",
                 generation=metadata.get("generation") or 1,
                 annotations=metadata.get("annotations") or {},
-                spec=manifest.get("spec"),
+                spec=manifest.get("spec") or {},
                 status=manifest.get("status") or Status(),
             )
         except ValidationError as error:

@@ -1,0 +1,69 @@
+"""What the engine asks to be done. Every action says what shall be true: carrying it out twice changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reelback_operator.engine.workload import Change
+
+
+@dataclass(frozen=True, slots=True)
+class SetCandidate:
+    """Run `replicas` instances of the target with `change`, beside the stable ones."""
+
+    target: str
+    change: Change
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveCandidate:
+    """End the candidate of the target."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetStable:
+    """Change the target itself."""
+
+    target: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class SetLoad:
+    """Run players that send `rps` requests a second."""
+
+    rps: float
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLoad:
+    """End the players."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkRelease:
+    """Make the release known to Sentry."""
+
+    release: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkDeploy:
+    """Make a deploy of the release known to Sentry; `name`, at most 64 characters, and `finished` tell it apart."""
+
+    release: str
+    name: str
+    started: datetime
+    finished: datetime
+
+    @property
+    def label(self) -> str:
+        """How the status calls it."""
+        return f"{self.release}: {self.name}"
+
+
+Action = SetCandidate | RemoveCandidate | SetStable | SetLoad | RemoveLoad | MarkRelease | MarkDeploy

@@ -1,0 +1,166 @@
+"""One run of a scenario while a step is taken: the status to be, the actions, and how things are written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from reelback_operator.engine.actions import Action, MarkDeploy, MarkRelease, RemoveLoad
+from reelback_operator.engine.observations import Observations
+from reelback_operator.engine.resource import (
+    Condition,
+    ConditionType,
+    Event,
+    Phase,
+    Run,
+    Spec,
+    Status,
+    TargetStatus,
+    Verdict,
+)
+from reelback_operator.engine.workload import Change, Workload
+
+MAX_TIMELINE = 50
+MAX_HISTORY = 10
+# How long a run that is over still tries to write a deploy to a Sentry that does not answer.
+MARK_SECONDS = 10.0
+
+
+def note(status: Status, now: datetime, event: str, detail: str = "") -> None:
+    """Add a line to the timeline of a status."""
+    status.timeline = [*status.timeline, Event(at=now, event=event, detail=detail)][-MAX_TIMELINE:]
+
+
+@dataclass
+class Step:
+    """The step being taken. `status` is a copy that may be changed."""
+
+    spec: Spec
+    status: Status
+    seen: Observations
+    now: datetime
+    actions: list[Action] = field(default_factory=list)
+
+    def workload(self, target: TargetStatus) -> Workload | None:
+        """The target as the platform sees it now."""
+        return (self.seen.workloads or {}).get(target.name)
+
+    def change(self, target: TargetStatus) -> Change:
+        """The release, for this target."""
+        patch = self.spec.release.patch
+        return Change(target.new_release, patch.image, patch.env)
+
+    def pre_image(self, target: TargetStatus) -> Change:
+        """What takes the release back in this target."""
+        return Change(target.old_release, target.image, {**target.env, **dict.fromkeys(target.added)})
+
+    def seconds_since(self, time: datetime | None) -> float:
+        """Seconds from then until now; 0 when there is no then."""
+        return (self.now - time).total_seconds() if time else 0.0
+
+    def note(self, event: str, detail: str = "") -> None:
+        """Add a line to the timeline."""
+        note(self.status, self.now, event, detail)
+
+    def enter(self, phase: Phase, event: str, detail: str = "") -> None:
+        """Go on to a phase."""
+        self.status.phase = phase
+        self.status.changing_since = self.now
+        self.note(event, detail)
+
+    def condition(
+        self,
+        kind: ConditionType,
+        value: Literal["True", "False", "Unknown"],
+        reason: str,
+        message: str = "",
+    ) -> None:
+        """Set a condition; its transition time moves only when its status does."""
+        conditions = {condition.type: condition for condition in self.status.conditions}
+        before = conditions.get(kind)
+        conditions[kind] = Condition(
+            type=kind,
+            status=value,
+            reason=reason,
+            message=message,
+            last_transition_time=before.last_transition_time if before and before.status == value else self.now,
+            observed_generation=self.status.observed_generation,
+        )
+        self.status.conditions = list(conditions.values())
+
+    def mark(self) -> None:
+        """Ask for what Sentry shall be told of the run and was not told yet."""
+        status, times = self.status, self.status.times
+        wanted: list[MarkRelease | MarkDeploy] = [MarkRelease(target.new_release) for target in status.targets]
+        applied = times.applied_at or self.now
+        for target in status.targets:
+            if times.serving_at:
+                name = f"rollout of {target.new_release}"[:64]
+                wanted.append(MarkDeploy(target.new_release, name, applied, times.serving_at))
+            if times.rolled_back_at and not status.aborted:
+                name = f"rollback from {target.new_release}"[:64]
+                since = times.detected_at or applied
+                wanted.append(MarkDeploy(target.old_release, name, since, times.rolled_back_at))
+        done = {*status.sentry.releases, *status.sentry.deploys}
+        self.actions += [
+            mark for mark in wanted if (mark.release if isinstance(mark, MarkRelease) else mark.label) not in done
+        ]
+
+    def end(self, phase: Phase, event: str) -> None:
+        """End the run once the players are gone and Sentry knows, or does not answer."""
+        self.mark()
+        marking = [action for action in self.actions if isinstance(action, MarkDeploy)]
+        if self.status.load:
+            self.actions.append(RemoveLoad())
+        elif not marking or self.seconds_since(self.status.changing_since) > MARK_SECONDS:
+            self._complete(phase, event)
+
+    def refuse(self, message: str) -> None:
+        """End a run before it began. Its runId is not used up: the mended spec is run when it comes."""
+        self.status.message, self.status.verdict, self.status.run_id = message, Verdict.ERROR, None
+        self._complete(Phase.FAILED, "Refused")
+
+    def _complete(self, phase: Phase, event: str) -> None:
+        status = self.status
+        self.measure()
+        status.phase, status.changing_since, status.problem = phase, None, ""
+        status.expectation = self._expectation()
+        self.note(event, status.message)
+        self.condition("Complete", "True", phase.value, status.message)
+        if status.run_id and status.verdict:
+            run = Run(
+                run_id=status.run_id,
+                verdict=status.verdict,
+                time_to_detect_seconds=status.durations.time_to_detect_seconds,
+                mttr_seconds=status.durations.mttr_seconds,
+            )
+            status.history = [*status.history, run][-MAX_HISTORY:]
+
+    def measure(self) -> None:
+        """Bring the durations up to the times. What never failed a request is bad since it serves."""
+        times, durations = self.status.times, self.status.durations
+        bad_since = times.first_error_at or times.serving_at
+        durations.time_to_detect_seconds = _seconds(bad_since, times.detected_at)
+        durations.rollback_seconds = _seconds(times.detected_at, times.rolled_back_at)
+        durations.mttr_seconds = _seconds(bad_since, times.recovered_at)
+
+    def _expectation(self) -> Literal["Met", "NotMet"] | None:
+        expect, durations = self.spec.expect, self.status.durations
+        if expect is None:
+            return None
+        met = (
+            self.status.verdict == expect.verdict
+            and _within(durations.time_to_detect_seconds, expect.max_time_to_detect)
+            and _within(durations.mttr_seconds, expect.max_mttr)
+            and not (self.status.verdict == Verdict.ROLLED_BACK and self.status.phase == Phase.FAILED)
+        )
+        return "Met" if met else "NotMet"
+
+
+def _within(seconds: float | None, limit: float | None) -> bool:
+    return limit is None or (seconds is not None and seconds <= limit)
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return max(0.0, round((end - start).total_seconds(), 3)) if start and end else None
