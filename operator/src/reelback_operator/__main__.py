@@ -8,7 +8,8 @@ import sys
 from typing import Annotated, Literal
 
 import kopf
-from lightkube import AsyncClient
+from httpx2 import HTTPError
+from lightkube import AsyncClient, ConfigError
 from prometheus_client import start_http_server
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -48,15 +49,15 @@ class Settings(BaseSettings):
 
 async def run(settings: Settings) -> None:
     """Watch scenarios until SIGTERM."""
-    client = AsyncClient(field_manager=FIELD_MANAGER)
     everywhere = settings.watch_namespace == "*"
-    async with Sentry(
+    sentry_settings = (
         settings.sentry_url,
         settings.sentry_org,
         settings.sentry_project,
         settings.sentry_auth_token,
         settings.sentry_environment,
-    ) as sentry:
+    )
+    async with AsyncClient(field_manager=FIELD_MANAGER) as client, Sentry(*sentry_settings) as sentry:
 
         def controller_of(resource: Resource) -> Controller:
             platform = KubernetesPlatform(client, resource.namespace, resource.owner)
@@ -92,7 +93,12 @@ def main() -> None:
     )
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    asyncio.run(run(settings))
+    try:
+        asyncio.run(run(settings))
+    except ConfigError as error:
+        raise SystemExit(f"no cluster: {error}") from None
+    except (OSError, HTTPError) as error:  # a port in use, an API server that does not answer
+        raise SystemExit(f"{type(error).__name__}: {error}") from None
 
 
 if __name__ == "__main__":
