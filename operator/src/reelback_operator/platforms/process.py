@@ -1,0 +1,55 @@
+"""Workloads as processes of this machine, run by the local stack's supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from reelback_operator.local.control import Control, ControlError, NotRunning
+from reelback_operator.platforms.base import Change, PlatformError, Workload
+
+
+class ProcessPlatform:
+    """The local stack. Releases differ by their variables: there are no images here."""
+
+    def __init__(self, control: Control) -> None:
+        """`control` is open as long as this is used."""
+        self._control = control
+
+    async def observe(self, names: Sequence[str]) -> Mapping[str, Workload | None]:
+        """The services of these names; None for one that does not exist."""
+        with _told():
+            return await self._control.workloads(names)
+
+    async def set_candidate(self, name: str, change: Change, replicas: int) -> None:
+        """Run `replicas` further processes of a service, which callers find once they are ready."""
+        with _told():
+            await self._control.set_candidate(name, change, replicas)
+
+    async def remove_candidate(self, name: str) -> None:
+        """Let callers leave the candidate's processes, then end them."""
+        with _told():
+            await self._control.remove_candidate(name)
+
+    async def set_stable(self, name: str, change: Change) -> None:
+        """Start the changed processes, and end the old ones once these are ready."""
+        with _told():
+            await self._control.set_stable(name, change)
+
+    async def set_load(self, rps: float) -> None:
+        """Run the load generator against the gateway."""
+        with _told():
+            await self._control.set_load(rps)
+
+    async def remove_load(self) -> None:
+        """End the load generator."""
+        with _told():
+            await self._control.remove_load()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (ControlError, NotRunning) as error:
+        raise PlatformError(str(error)) from error
