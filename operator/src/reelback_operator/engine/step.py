@@ -98,9 +98,11 @@ def _pending(run: Step) -> None:
         if problem or workloads is None:
             return
         status.targets = [targets.before(run.spec, workload) for workload in workloads.values() if workload]
-    if run.spec.load and not status.load:
+    if status.verdict:  # given up, and the players are on their way out: not to be started again
+        run.end(Phase.FAILED, "Failed")
+    elif run.spec.load and not status.load:
         run.actions.append(SetLoad(run.spec.load.rps))
-    elif _sentry_is_gone(run) or status.verdict:
+    elif _sentry_is_gone(run):
         status.verdict, status.message = Verdict.ERROR, f"nothing was rolled out: {status.problem}"
         run.end(Phase.FAILED, "Failed")
     elif look is not None:
