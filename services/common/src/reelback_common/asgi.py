@@ -124,11 +124,15 @@ async def serve(service: str, settings: ServiceSettings, app: ASGIApp, ready: Re
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     log.info("serving on %s:%d", *listener.getsockname()[:2])
+    running.add_done_callback(lambda _: draining.set())  # an application that does not start must not hang here
     await draining.wait()
-    log.info("%s ends: draining", service)
-    await asyncio.sleep(settings.drain_seconds)
-    server.should_exit = True
+    if not running.done():
+        log.info("%s ends: draining", service)
+        await asyncio.sleep(settings.drain_seconds)
+        server.should_exit = True
     await running
+    if not server.started:
+        raise SystemExit(f"{service} did not start")
 
 
 def _with_health(app: ASGIApp, ready: Ready, draining: asyncio.Event) -> ASGIApp:
