@@ -8,7 +8,8 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
-.PHONY: help lock lint proto test e2e bench clean
+SCENARIO ?= scenarios/scenario-release-regression.yaml
+.PHONY: help demo up lock lint proto test e2e bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +27,12 @@ $(VENV)/local: requirements-local.lock pyproject.toml | $(filter .tools/%,$(UV))
 $(VENV)/dev: requirements-dev.lock $(VENV)/local
 	$(UV) pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
+
+demo: $(VENV)/local ## play SCENARIO on the stack as local processes; KEEP=1 leaves the stack running
+	@$(BIN)/reelback demo $(SCENARIO) $(if $(KEEP),--keep)
+
+up: $(VENV)/local ## start the stack as local processes; `.venv/bin/reelback` shows, uses and ends it
+	@$(BIN)/reelback up
 
 lock: | $(filter .tools/%,$(UV)) ## pin every dependency anew, with hashes
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from aiohttp import web
 
 from reelback_operator.engine.workload import Change
-from reelback_operator.local import ports, values
+from reelback_operator.local import lastrun, ports, values
 from reelback_operator.local.child import StartError
 from reelback_operator.local.home import Home
 from reelback_operator.local.instances import Instances, Refused
@@ -210,6 +210,7 @@ def main() -> int:
         if problem:
             say(Progress(error=problem))
             return 1
+        lastrun.forget_unfinished(home.last_run)
         for old in (home.folder / "log").glob("*.log"):
             if old.name != "supervisor.log":
                 old.unlink()

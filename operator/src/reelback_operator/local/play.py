@@ -1,0 +1,111 @@
+"""Plays one scenario on the local stack: looks, decides and acts until it is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from reelback_operator.controller import Controller
+from reelback_operator.engine.resource import Phase, Scenario, SpecError, Status
+from reelback_operator.engine.run import note
+from reelback_operator.local import lastrun
+from reelback_operator.local.control import Control, StackStatus
+from reelback_operator.local.home import Home
+from reelback_operator.platforms.base import PlatformError
+from reelback_operator.platforms.process import ProcessPlatform
+from reelback_operator.sentry import Sentry
+
+# While something is awaited that does not take long, looks are not further apart than this.
+BRISK = 1.0
+
+
+class BadInput(Exception):
+    """What the user gave cannot be used: one line a problem, each naming the field."""
+
+
+class SentrySettings(BaseSettings):
+    """The team's own Sentry, by the names of sentry-cli."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    sentry_url: str = Field(default="https://sentry.io", pattern="^https?://")
+    sentry_org: str
+    sentry_project: str
+    sentry_auth_token: str
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The manifest in a file, checked. Raises BadInput."""
+    try:
+        manifest = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInput(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(manifest, dict):
+        raise BadInput(f"{file}: holds no scenario")
+    try:
+        Scenario.load(manifest)
+    except SpecError as error:
+        raise BadInput("\n".join(f"{file}: {line}" for line in str(error).splitlines())) from None
+    return manifest
+
+
+async def play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tell: Callable[[Status], None]) -> Status:
+    """Run the scenario to its end; `tell` gets every new status. Cancelled, it takes back what it did.
+
+    A run of the same scenario that was cut off is gone on with. Raises BadInput and NotRunning.
+    """
+    scenario = Scenario.load(manifest)
+    scenario.status = lastrun.resumable(home.last_run, manifest)
+
+    async def save(status: Status) -> None:
+        await asyncio.to_thread(lastrun.save, home.last_run, manifest, status)
+        scenario.status = status
+        tell(status)
+
+    async with Control(home) as control, _sentry(stack, home) as sentry:
+        controller = Controller(ProcessPlatform(control), sentry)
+        try:
+            while not (status := await controller.tick(scenario, save)).complete:
+                scenario.status = status
+                interval = scenario.spec.analysis.interval
+                await asyncio.sleep(interval if status.phase is Phase.ANALYZING else min(interval, BRISK))
+        except asyncio.CancelledError:
+            await asyncio.shield(_interrupted(controller, scenario, save))
+            raise
+        return status
+
+
+async def _interrupted(controller: Controller, scenario: Scenario, save: Callable[[Status], Any]) -> None:
+    message = "interrupted; the change was taken back"
+    try:
+        await controller.abandon(scenario)
+    except PlatformError as error:
+        message = f"interrupted; the change could not be taken back: {error}"
+    status = scenario.status.model_copy(update={"phase": Phase.ABORTED, "message": message})
+    note(status, datetime.now(UTC), "Aborted", message)
+    await save(status)
+
+
+@asynccontextmanager
+async def _sentry(stack: StackStatus, home: Home) -> AsyncIterator[Sentry]:
+    if stack.minisentry:
+        token = home.secrets(["MINISENTRY_TOKEN"])["MINISENTRY_TOKEN"]
+        asked = Sentry(stack.minisentry, "reelback", "reelback", token, stack.environment)
+    else:
+        try:
+            own = SentrySettings()
+        except ValidationError as error:
+            raise BadInput("\n".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())) from None
+        asked = Sentry(own.sentry_url, own.sentry_org, own.sentry_project, own.sentry_auth_token, stack.environment)
+    async with asked:
+        yield asked
