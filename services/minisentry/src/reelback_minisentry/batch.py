@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 import orjson
 
 from reelback_minisentry import keys
 from reelback_minisentry.histogram import bin_of
 from reelback_minisentry.keys import SEPARATOR, Cube
-from reelback_minisentry.records import Error, Records, Session, SessionCounts, Span
+from reelback_minisentry.records import Error, Origin, Records, Session, Span
 
 
 class Series:
@@ -48,6 +50,9 @@ class IssueUpdate:
     releases: dict[str, int]
 
 
+Fields = defaultdict[str, int]
+
+
 class Batch:
     """An open batch. `stored` is set when it is written, or when `failed` says why it is not."""
 
@@ -56,77 +61,72 @@ class Batch:
         self.failed = ""
         self.size = 0
         self.bytes = 0
-        self.counts: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-        self.lifetimes: dict[str, int] = {}
         self.sids: defaultdict[str, set[str]] = defaultdict(set)
         self.events: dict[bytes, float] = {}
         self.issues: dict[int, IssueUpdate] = {}
-        self.traces: defaultdict[str, list[bytes]] = defaultdict(list)
+        self.traces: dict[str, bytes] = {}
         self.trace_scores: dict[str, float] = {}
         self.releases: dict[str, tuple[float, float]] = {}
+        self._counts: defaultdict[tuple[Cube, int], Fields] = defaultdict(lambda: defaultdict(int))
         self._series = series
 
     def add(self, records: Records) -> None:
         """Take one request in."""
         self.size += 1
         self.bytes += records.size
+        now = records.now
         for kind, n in records.items.items():
-            self._count(keys.ITEMS, records.now, (kind,), n)
-        for pair, n in records.drops.items():
-            self._count(keys.DROPS, records.now, pair, n)
-        for span in records.spans:
-            self._add_span(span, records.now)
+            self._count(keys.ITEMS, now, (kind,), "", n)
+        for (reason, category), n in records.drops.items():
+            self._count(keys.DROPS, now, (reason, category), "", n)
+        for trace_id, spans in groupby(records.spans, key=attrgetter("trace_id")):
+            self._add_spans(trace_id, list(spans), now)
         for error in records.errors:
-            self._add_error(error, records.now)
+            self._add_error(error, now)
         for session in records.sessions:
             self._add_session(session)
-            self._add_release(session.release, records.now)
+            self._add_release(session.origin, now)
         for group in records.session_counts:
-            self._add_sessions(group)
-            self._add_release(group.release, records.now)
+            for outcome, n in group.counts.items():
+                self._count(keys.SESSIONS, group.started, _place(group.origin), SEPARATOR + outcome, n)
+            self._add_release(group.origin, now)
 
-    def _count(self, cube: Cube, at: float, dimensions: tuple[str, ...], n: int = 1, suffix: str = "") -> None:
-        """Count in every resolution. `suffix` is a dimension of few values, which needs no bound."""
+    def counters(self) -> Iterator[tuple[str, int, Fields]]:
+        """What to add to the counters: (key, its lifetime in seconds, field -> count), in every resolution."""
+        coarse: defaultdict[str, Fields] = defaultdict(lambda: defaultdict(int))
+        for (cube, at), fields in self._counts.items():
+            if cube.finest == keys.SECOND:
+                yield cube.key(keys.SECOND, at), keys.LIFETIME[keys.SECOND], fields
+            hour = coarse[cube.key(keys.HOUR, at)]
+            for field, n in fields.items():
+                hour[field] += n
+        for key, fields in coarse.items():
+            yield key, keys.LIFETIME[keys.HOUR], fields
+
+    def _count(self, cube: Cube, at: float, dimensions: tuple[str, ...], suffix: str = "", n: int = 1) -> None:
+        """Count. `suffix` are the last dimensions, those of few values, which need no bound."""
         field = SEPARATOR.join(self._series.bound(dimensions, at)) + suffix
-        for step in cube.steps:
-            key = cube.key(step, at)
-            self.counts[key][field] += n
-            self.lifetimes[key] = keys.LIFETIME[step]
+        self._counts[cube, int(at)][field] += n
 
-    def _add_span(self, span: Span, now: float) -> None:
-        place = (span.environment, span.project, span.release, span.name if span.segment else "")
-        number = bin_of((span.end - span.start) * 1000)
-        suffix = f"{SEPARATOR}{span.status}{SEPARATOR}{number}"
-        self._count(keys.SPANS, span.end, (*place, "true" if span.segment else "false"), suffix=suffix)
-        self._add_release(span.release, now)
-        line = {
-            "t": "span",
-            "id": span.span_id,
-            "parent": span.parent_id,
-            "segment": span.segment,
-            "name": span.name,
-            "op": span.op,
-            "status": span.status,
-            "start": span.start,
-            "end": span.end,
-            "project": span.project,
-            "release": span.release,
-            "environment": span.environment,
-            "service": span.service,
-            "attributes": span.attributes,
-        }
-        self._add_line(span.trace_id, orjson.dumps(line), now)
+    def _add_spans(self, trace_id: str, spans: list[Span], now: float) -> None:
+        for span in spans:
+            origin = span.origin
+            name, segment = (span.name, "true") if span.segment else ("", "false")
+            suffix = f"{SEPARATOR}{span.status}{SEPARATOR}{bin_of((span.end - span.start) * 1000)}"
+            place = (origin.environment, origin.project, origin.release, name, segment)
+            self._count(keys.SPANS, span.end, place, suffix)
+            if span.segment:
+                self._add_release(origin, now)
+        self._add_line(trace_id, orjson.dumps(spans), now)
 
     def _add_error(self, error: Error, now: float) -> None:
-        place = (error.environment, error.project, error.release, error.transaction, error.level, str(error.issue))
+        place = (*_place(error.origin), error.transaction, error.level, str(error.issue))
         self._count(keys.ERRORS, error.at, place)
-        self._add_release(error.release, now)
+        self._add_release(error.origin, now)
         row = {
             "id": error.event_id,
             "timestamp": error.at,
-            "project": error.project,
-            "release": error.release,
-            "environment": error.environment,
+            "origin": error.origin,
             "level": error.level,
             "transaction": error.transaction,
             "trace": error.trace_id,
@@ -135,47 +135,47 @@ class Batch:
             "culprit": error.culprit,
             "issue": error.issue,
         }
-        self.events[orjson.dumps(row)] = error.at
+        line = orjson.dumps(row)
+        self.events[line] = error.at
         if error.trace_id:
-            self._add_line(error.trace_id, orjson.dumps({"t": "error", **row}), now + keys.ERROR_GRACE)
+            self._add_line(error.trace_id, line, now + keys.ERROR_GRACE)
         self._add_to_issue(error)
 
     def _add_to_issue(self, error: Error) -> None:
+        environment, release = error.origin.environment, error.origin.release
         update = self.issues.get(error.issue)
         if update is None:
             update = self.issues[error.issue] = IssueUpdate(error, error, {}, {})
         else:
-            update.first, update.last = _span_of((update.first, update.last, error))
-        n, first, last = update.environments.get(error.environment, (0, error, error))
-        update.environments[error.environment] = (n + 1, *_span_of((first, last, error)))
-        update.releases[error.release] = update.releases.get(error.release, 0) + 1
+            update.first, update.last = _ends(update.first, update.last, error)
+        n, first, last = update.environments.get(environment, (0, error, error))
+        update.environments[environment] = (n + 1, *_ends(first, last, error))
+        update.releases[release] = update.releases.get(release, 0) + 1
 
     def _add_line(self, trace_id: str, line: bytes, score: float) -> None:
-        self.traces[trace_id].append(line)
+        self.traces[trace_id] = self.traces.get(trace_id, b"") + line + b"\n"
         self.trace_scores[trace_id] = max(score, self.trace_scores.get(trace_id, 0.0))
 
-    def _add_release(self, release: str, at: float) -> None:
-        if release:
-            first, last = self.releases.get(release, (at, at))
-            self.releases[release] = (min(first, at), max(last, at))
+    def _add_release(self, origin: Origin, now: float) -> None:
+        if origin.release:
+            first, _ = self.releases.get(origin.release, (now, now))
+            self.releases[origin.release] = (first, now)
 
     def _add_session(self, session: Session) -> None:
-        place = (session.environment, session.project, session.release)
+        place = _place(session.origin)
         if session.init:
-            self._count(keys.SESSIONS, session.started, place, suffix=SEPARATOR + "started")
+            self._count(keys.SESSIONS, session.started, place, SEPARATOR + "started")
         # A crashed session is an errored one, too; sets of ids count a session once, however often it reports.
         if session.outcome:
             series = SEPARATOR.join(self._series.bound(place, session.started))
             for outcome in {session.outcome, "errored"}:
                 self.sids[keys.sids(session.started, series, outcome)].add(session.sid)
 
-    def _add_sessions(self, group: SessionCounts) -> None:
-        place = (group.environment, group.project, group.release)
-        for outcome, n in group.counts.items():
-            self._count(keys.SESSIONS, group.started, place, n, SEPARATOR + outcome)
+
+def _place(origin: Origin) -> tuple[str, str, str]:
+    return origin.environment, origin.project, origin.release
 
 
-def _span_of(errors: Iterable[Error]) -> tuple[Error, Error]:
-    """The earliest and the latest."""
-    ordered = sorted(errors, key=lambda error: error.at)
-    return ordered[0], ordered[-1]
+def _ends(first: Error, last: Error, error: Error) -> tuple[Error, Error]:
+    """The earliest and the latest of an issue, with one event more."""
+    return (error if error.at < first.at else first, error if error.at >= last.at else last)

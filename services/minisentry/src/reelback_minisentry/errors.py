@@ -7,7 +7,7 @@ import re
 import uuid
 from typing import Any
 
-from reelback_minisentry.records import Error
+from reelback_minisentry.records import Error, Origin
 from reelback_minisentry.values import hex_id, near, obj, objects, seconds, text
 
 MAX_EXCEPTIONS = 5
@@ -38,9 +38,7 @@ def read(event: dict[str, Any], project: str, now: float, fallback_id: object = 
     return Error(
         event_id=hex_id(event.get("event_id"), 32) or hex_id(fallback_id, 32) or uuid.uuid4().hex,
         at=near(seconds(event.get("timestamp")), now),
-        project=project,
-        release=text(event.get("release")),
-        environment=text(event.get("environment"), 64),
+        origin=Origin(text(event.get("environment"), 64), project, text(event.get("release"))),
         level=level if level in LEVELS else "error",
         transaction=transaction,
         trace_id=hex_id(trace.get("trace_id"), 32),
@@ -51,7 +49,7 @@ def read(event: dict[str, Any], project: str, now: float, fallback_id: object = 
         handled=all(obj(entry.get("mechanism")).get("handled") is not False for entry in exceptions),
         metadata=metadata,
         issue=_group(project, event.get("fingerprint"), exceptions, event, message),
-        detail=_detail(event, exceptions),
+        event=event,
     )
 
 
@@ -132,8 +130,8 @@ def _default_group(exceptions: list[dict[str, Any]], event: dict[str, Any], mess
     return parts
 
 
-def _detail(event: dict[str, Any], exceptions: list[dict[str, Any]]) -> dict[str, object]:
-    """What a page about the event shows. Local variables, headers and the user are not kept."""
+def detail(event: dict[str, Any]) -> dict[str, object]:
+    """What is kept of an issue's latest event for a page. Local variables, headers and the user are not."""
     return {
         "exceptions": [
             {
@@ -141,7 +139,7 @@ def _detail(event: dict[str, Any], exceptions: list[dict[str, Any]]) -> dict[str
                 "value": text(exception.get("value"), 1000),
                 "frames": [_frame(frame) for frame in _frames(exception)],
             }
-            for exception in exceptions
+            for exception in _exceptions(event)
         ],
         "tags": _tags(event.get("tags")),
         "flags": {

@@ -16,16 +16,16 @@ _READ: dict[str, Callable[[Stored], Any]] = {
     "title": lambda row: row["title"],
     "message": lambda row: row["title"],
     "culprit": lambda row: row["culprit"],
-    "issue": lambda row: issues.short_id(row["project"], row["issue"]),
+    "issue": lambda row: issues.short_id(row["origin"]["project"], row["issue"]),
     "issue.id": lambda row: row["issue"],
     "trace": lambda row: row["trace"],
     "span_id": lambda row: row["span"],
-    "release": lambda row: row["release"],
-    "environment": lambda row: row["environment"],
+    "release": lambda row: row["origin"]["release"],
+    "environment": lambda row: row["origin"]["environment"],
     "level": lambda row: row["level"],
     "transaction": lambda row: row["transaction"],
-    "project": lambda row: row["project"],
-    "project.id": lambda row: int(row["project"]) if row["project"].isdigit() else 0,
+    "project": lambda row: row["origin"]["project"],
+    "project.id": lambda row: int(row["origin"]["project"]) if row["origin"]["project"].isdigit() else 0,
 }
 FIELDS = tuple(_READ)
 TYPES = {

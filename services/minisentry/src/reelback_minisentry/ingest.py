@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import time
 from typing import Any
-from urllib.parse import parse_qs
 
 import orjson
 from prometheus_client import Counter, Histogram
@@ -29,7 +28,7 @@ ITEMS = Counter("minisentry_ingest_items", "Envelope items by type", ["type"])
 SECONDS = Histogram("minisentry_ingest_seconds", "From the first byte to the answer", ["kind"])
 
 _PATH = re.compile(r"/api/([\w-]{1,64})/(envelope|integration/otlp/v1/traces)/?")
-_KEY = re.compile(r"sentry_key\s*=\s*[\w-]+")
+_KEY = re.compile(rb"sentry_key\s*=\s*[\w-]+")
 
 _CORS = [
     (b"access-control-allow-origin", b"*"),
@@ -73,7 +72,7 @@ class Ingest:
         if scope["method"] == "OPTIONS":
             await _answer(send, 200, b"", _PREFLIGHT)
             return
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        headers = dict(scope["headers"])
         extra: list[tuple[bytes, bytes]] = []
         try:
             if scope["method"] != "POST":
@@ -94,16 +93,16 @@ class Ingest:
         await _answer(send, status, answer, [*_CORS, (b"content-type", content_type), *extra])
 
     async def _take(
-        self, kind: str, project: str, body: bytes, headers: dict[bytes, str], query: bytes
+        self, kind: str, project: str, body: bytes, headers: dict[bytes, bytes], query: bytes
     ) -> tuple[bytes, bytes]:
         """Read and store; the answer's body and type."""
         now = time.time()
         authorized = _authorized(headers, query)
-        plain = decompress(body, headers.get(b"content-encoding", ""))
+        plain = decompress(body, headers.get(b"content-encoding", b"").decode("latin-1"))
         if kind == "otlp":
             if not authorized:
                 raise Rejected(401, "no public key: neither X-Sentry-Auth nor sentry_key")
-            if not headers.get(b"content-type", "").startswith("application/x-protobuf"):
+            if not headers.get(b"content-type", b"").startswith(b"application/x-protobuf"):
                 raise Rejected(415, "content type: only application/x-protobuf")
             spans = otlp.parse(plain, project, now)
             records = Records(now, len(plain), spans)
@@ -116,9 +115,9 @@ class Ingest:
         event_id = hex_id(header.get("event_id"), 32)
         return orjson.dumps({"id": event_id} if event_id else {}), b"application/json"
 
-    async def _body(self, headers: dict[bytes, str], receive: Receive) -> bytes:
+    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """The body as it comes. Raises Rejected (413) as soon as it is too long, Busy when too many come at once."""
-        announced = headers.get(b"content-length", "")
+        announced = headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > LIMIT:
             raise Rejected(413, f"the body has more than {LIMIT} bytes")
         chunks: list[bytes] = []
@@ -142,12 +141,10 @@ class Ingest:
             self._receiving -= size
 
 
-def _authorized(headers: dict[bytes, str], query: bytes) -> bool:
+def _authorized(headers: dict[bytes, bytes], query: bytes) -> bool:
     """Whether a public key is named; any is taken, as nobody hands them out here."""
-    for name in (b"x-sentry-auth", b"authorization"):
-        if _KEY.search(headers.get(name, "")):
-            return True
-    return bool(query) and bool(parse_qs(query.decode("latin-1")).get("sentry_key"))
+    places = (query, headers.get(b"x-sentry-auth", b""), headers.get(b"authorization", b""))
+    return any(map(_KEY.search, places))
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

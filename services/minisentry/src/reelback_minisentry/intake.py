@@ -6,7 +6,7 @@ from typing import Any
 
 from reelback_minisentry import errors, sdkspans
 from reelback_minisentry.envelope import Item, json_object
-from reelback_minisentry.records import Records, Session, SessionCounts
+from reelback_minisentry.records import Origin, Records, Session, SessionCounts
 from reelback_minisentry.values import count, near, obj, objects, seconds, text
 
 OUTCOMES = ("exited", "errored", "crashed", "abnormal")
@@ -59,9 +59,7 @@ def _session(payload: dict[str, Any], project: str, now: float) -> Session | Non
     return Session(
         sid=sid,
         started=near(seconds(payload.get("started")), now),
-        project=project,
-        release=text(attrs.get("release")),
-        environment=text(attrs.get("environment"), 64),
+        origin=Origin(text(attrs.get("environment"), 64), project, text(attrs.get("release"))),
         init=payload.get("init") is True,
         outcome=outcome,
     )
@@ -69,12 +67,11 @@ def _session(payload: dict[str, Any], project: str, now: float) -> Session | Non
 
 def _aggregates(payload: dict[str, Any], project: str, now: float) -> list[SessionCounts]:
     attrs = obj(payload.get("attrs"))
+    origin = Origin(text(attrs.get("environment"), 64), project, text(attrs.get("release")))
     return [
         SessionCounts(
             started=near(seconds(bucket.get("started")), now),
-            project=project,
-            release=text(attrs.get("release")),
-            environment=text(attrs.get("environment"), 64),
+            origin=origin,
             counts={outcome: n for outcome in OUTCOMES if (n := count(bucket.get(outcome)))},
         )
         for bucket in objects(payload.get("aggregates"), 1000)

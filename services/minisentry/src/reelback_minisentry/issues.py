@@ -175,9 +175,9 @@ def event(issue: Issue) -> dict[str, Any]:
             {"key": key, "value": value}
             for key, value in {
                 **detail["tags"],
-                "environment": latest["environment"],
+                "environment": latest["origin"]["environment"],
                 "level": latest["level"],
-                "release": latest["release"],
+                "release": latest["origin"]["release"],
             }.items()
             if value
         ],

@@ -53,11 +53,11 @@ DEPLOYS, DEPLOY_ID = PREFIX + "deploys", PREFIX + "deploy-id"
 
 @dataclass(frozen=True, slots=True)
 class Cube:
-    """Counters by dimensions. `steps` are the resolutions they are kept in."""
+    """Counters by dimensions, kept by the hour, and by the second where `finest` says so."""
 
     name: str
     dimensions: tuple[str, ...]
-    steps: tuple[int, ...] = (SECOND, HOUR)
+    finest: int = SECOND
 
     def key(self, step: int, at: float) -> str:
         """The key of the counters of the step (1 or 3600 s) in which `at` lies."""
@@ -67,9 +67,9 @@ class Cube:
 _WHERE = ("environment", "project", "release")
 SPANS = Cube("spans", (*_WHERE, "transaction", "is_transaction", "span.status", "bin"))
 ERRORS = Cube("errors", (*_WHERE, "transaction", "level", "issue.id"))
-SESSIONS = Cube("sessions", (*_WHERE, "outcome"), (HOUR,))
-ITEMS = Cube("items", ("type",), (HOUR,))
-DROPS = Cube("drops", ("reason", "category"), (HOUR,))
+SESSIONS = Cube("sessions", (*_WHERE, "outcome"), HOUR)
+ITEMS = Cube("items", ("type",), HOUR)
+DROPS = Cube("drops", ("reason", "category"), HOUR)
 
 
 def sids(hour_of: float, series: str, outcome: str) -> str:

@@ -18,8 +18,8 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from reelback_minisentry.envelope import Rejected
-from reelback_minisentry.records import Span
-from reelback_minisentry.sdkspans import MAX_ATTRIBUTES, Scalars, service_of
+from reelback_minisentry.records import Scalars, Span
+from reelback_minisentry.sdkspans import MAX_ATTRIBUTES, origin_of, service_of
 from reelback_minisentry.values import near, text
 
 ANSWER = ExportTraceServiceResponse().SerializeToString()
@@ -56,7 +56,7 @@ def _identified(span: trace_pb2.Span) -> bool:
 
 def _span(span: trace_pb2.Span, service: str, project: str, now: float) -> Span:
     attributes = _attributes(span.attributes)
-    release = text(attributes.get("sentry.release"))
+    origin = origin_of(attributes, project)
     end = near(span.end_time_unix_nano / 1e9, now)
     # The length is kept when the sender's clock is not ours.
     length = max(0, span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
@@ -70,10 +70,8 @@ def _span(span: trace_pb2.Span, service: str, project: str, now: float) -> Span:
         status="internal_error" if span.status.code == _FAILED else "ok",
         start=end - min(length, 86_400.0),
         end=end,
-        project=project,
-        release=release,
-        environment=text(attributes.get("sentry.environment"), 64),
-        service=service or service_of(release),
+        origin=origin,
+        service=service or service_of(origin.release),
         attributes=attributes,
     )
 

@@ -12,6 +12,7 @@ from reelback_minisentry import keys
 from reelback_minisentry.discover import Cell
 from reelback_minisentry.keys import SEPARATOR, Cube
 from reelback_minisentry.params import Place, Window
+from reelback_minisentry.traces import Line
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -103,7 +104,7 @@ class Reader:
         """All deploys, the last finished first."""
         return [orjson.loads(raw) for raw in await self._redis.zrevrange(keys.DEPLOYS, 0, -1)]
 
-    async def trace(self, trace_id: str) -> list[dict[str, Any]]:
+    async def trace(self, trace_id: str) -> list[Line]:
         """The spans and errors of a trace, as they were stored; [] when it is not known (any more)."""
         raw = await self._redis.get(keys.TRACE + trace_id)
         return [orjson.loads(line) for line in raw.splitlines()] if raw else []

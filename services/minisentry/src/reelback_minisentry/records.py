@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
+
+Scalars = dict[str, str | int | float | bool]
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where records come from: the first dimensions of every counter."""
+
+    environment: str
+    project: str
+    release: str
+
+
+@dataclass(slots=True)
 class Span:
     """A unit of work. `segment`: the first span of its trace in its service, one request. Times in s since 1970.
 
@@ -22,22 +34,18 @@ class Span:
     status: str
     start: float
     end: float
-    project: str
-    release: str
-    environment: str
+    origin: Origin
     service: str
-    attributes: dict[str, str | int | float | bool]
+    attributes: Scalars
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Error:
-    """An event of the errors dataset. `issue` is the number of its group; `detail` is what a page shows of it."""
+    """An event of the errors dataset. `issue` is the number of its group; `event` is the event as it came."""
 
     event_id: str
     at: float
-    project: str
-    release: str
-    environment: str
+    origin: Origin
     level: str
     transaction: str
     trace_id: str
@@ -48,30 +56,26 @@ class Error:
     handled: bool
     metadata: dict[str, str]
     issue: int
-    detail: dict[str, object]
+    event: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Session:
     """One update of one session; `outcome` is "" while it is healthy, else errored, crashed or abnormal."""
 
     sid: str
     started: float
-    project: str
-    release: str
-    environment: str
+    origin: Origin
     init: bool
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SessionCounts:
     """Finished sessions of one minute: how many of each outcome (exited, errored, crashed, abnormal)."""
 
     started: float
-    project: str
-    release: str
-    environment: str
+    origin: Origin
     counts: dict[str, int]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reelback_minisentry.records import Span
+from reelback_minisentry.records import Origin, Scalars, Span
 from reelback_minisentry.values import hex_id, near, obj, objects, seconds, text
 
 MAX_SPANS = 1000
@@ -19,11 +19,11 @@ STATUSES = frozenset(
 )
 """Sentry's names of a span's status."""
 
-Scalars = dict[str, str | int | float | bool]
-
 
 def scalars(attributes: dict[str, Any]) -> Scalars:
     """The first attributes that are text, numbers or booleans, texts cut."""
+    if not attributes:
+        return {}
     kept: Scalars = {}
     for key, value in attributes.items():
         if isinstance(value, (str, int, float)):
@@ -46,13 +46,19 @@ def service_of(release: str) -> str:
     return release.rpartition("@")[0]
 
 
+def origin_of(attributes: Scalars, project: str) -> Origin:
+    """Release and environment as a span itself names them."""
+    return Origin(text(attributes.get("sentry.environment"), 64), project, text(attributes.get("sentry.release")))
+
+
 def transaction(event: dict[str, Any], project: str, now: float) -> list[Span]:
     """A transaction: the segment first, then its children. Empty when it lacks its ids."""
     trace = obj(obj(event.get("contexts")).get("trace"))
     trace_id, span_id = hex_id(trace.get("trace_id"), 32), hex_id(trace.get("span_id"), 16)
     if not trace_id or not span_id:
         return []
-    release, environment = text(event.get("release")), text(event.get("environment"), 64)
+    origin = Origin(text(event.get("environment"), 64), project, text(event.get("release")))
+    service = service_of(origin.release)
     children = objects(event.get("spans"), MAX_SPANS)
     rows = [({**event, **trace, "description": event.get("transaction")}, True)] + [
         (child, False) for child in children
@@ -74,10 +80,8 @@ def transaction(event: dict[str, Any], project: str, now: float) -> list[Span]:
                 status=status_of(row.get("status")),
                 start=min(near(seconds(row.get("start_timestamp")), end), end),
                 end=end,
-                project=project,
-                release=release,
-                environment=environment,
-                service=service_of(release),
+                origin=origin,
+                service=service,
                 attributes=scalars(obj(row.get("data"))),
             )
         )
@@ -92,7 +96,7 @@ def span_item(payload: dict[str, Any], project: str, now: float) -> list[Span]:
         if not trace_id or not span_id:
             continue
         attributes = scalars({key: obj(value).get("value") for key, value in obj(row.get("attributes")).items()})
-        release = text(attributes.get("sentry.release"))
+        origin = origin_of(attributes, project)
         end = near(seconds(row.get("end_timestamp")), now)
         spans.append(
             Span(
@@ -105,10 +109,8 @@ def span_item(payload: dict[str, Any], project: str, now: float) -> list[Span]:
                 status=status_of(row.get("status")),
                 start=min(near(seconds(row.get("start_timestamp")), end), end),
                 end=end,
-                project=project,
-                release=release,
-                environment=text(attributes.get("sentry.environment"), 64),
-                service=text(attributes.get("service.name")) or service_of(release),
+                origin=origin,
+                service=text(attributes.get("service.name")) or service_of(origin.release),
                 attributes=attributes,
             )
         )

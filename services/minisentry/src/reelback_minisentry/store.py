@@ -14,7 +14,7 @@ import orjson
 from prometheus_client import Counter, Histogram
 from redis.exceptions import RedisError
 
-from reelback_minisentry import keys
+from reelback_minisentry import errors, keys
 from reelback_minisentry.batch import Batch, IssueUpdate, Series
 from reelback_minisentry.records import Error, Records
 from reelback_minisentry.trim import Trimmer
@@ -28,6 +28,15 @@ log = logging.getLogger(__name__)
 MAX_WAITING = 4096
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Requests of an open batch and what they weighed; more are refused until the writer has caught up."""
+
+_MERGE = """
+local change = cjson.decode(ARGV[1])
+for field, value in pairs(change.once or {}) do redis.call('HSETNX', KEYS[1], field, value) end
+for field, value in pairs(change.set or {}) do redis.call('HSET', KEYS[1], field, value) end
+for field, n in pairs(change.add or {}) do redis.call('HINCRBY', KEYS[1], field, n) end
+if change.lifetime then redis.call('EXPIRE', KEYS[1], change.lifetime) end
+"""
+"""What a batch adds to one hash, as one command: fields that only the first may set, fields to set, and counts."""
 
 BATCHES = Histogram("minisentry_batch_requests", "Requests stored together", buckets=(1, 2, 5, 10, 20, 50, 100, 500))
 FAILURES = Counter("minisentry_batch_failures", "Batches that Redis did not take")
@@ -91,51 +100,60 @@ class Store:
 
     async def _commit(self, batch: Batch) -> None:
         async with self._redis.pipeline(transaction=True) as pipe:
-            for key, fields in batch.counts.items():
-                for field, n in fields.items():
-                    pipe.hincrby(key, field, n)
-            for key, lifetime in batch.lifetimes.items():
-                pipe.expire(key, lifetime)
+            for key, lifetime, counts in batch.counters():
+                _merge(pipe, key, add=counts, lifetime=lifetime)
             for key, ids in batch.sids.items():
                 pipe.sadd(key, *ids)
                 pipe.expire(key, keys.LIFETIME[keys.HOUR])
             for trace_id, lines in batch.traces.items():
                 if not self._trimmer.is_full(trace_id):
-                    pipe.append(keys.TRACE + trace_id, b"\n".join(lines) + b"\n")
+                    pipe.append(keys.TRACE + trace_id, lines)
             if batch.trace_scores:
                 pipe.zadd(keys.TRACES, batch.trace_scores, gt=True)
             if batch.events:
                 pipe.zadd(keys.EVENTS, batch.events)
                 pipe.zremrangebyrank(keys.EVENTS, 0, -keys.MAX_EVENTS - 1)
+            if batch.issues:
+                pipe.zadd(
+                    keys.ISSUES, {str(number): update.last.at for number, update in batch.issues.items()}, gt=True
+                )
             for number, update in batch.issues.items():
-                _write_issue(pipe, number, update)
+                _merge_issue(pipe, number, update)
+            if batch.releases:
+                pipe.zadd(keys.RELEASES, {version: first for version, (first, _) in batch.releases.items()}, nx=True)
             for version, (first, last) in batch.releases.items():
-                pipe.zadd(keys.RELEASES, {version: first}, nx=True)
-                pipe.hsetnx(keys.RELEASE + version, "first_event", first)
-                pipe.hset(keys.RELEASE + version, "last_event", str(last))
+                _merge(pipe, keys.RELEASE + version, once={"first_event": str(first)}, set={"last_event": str(last)})
             await pipe.execute()
 
 
-def _write_issue(pipe: Pipeline, number: int, update: IssueUpdate) -> None:
-    """Make or update an issue. What only the first event may set is set with HSETNX: no look before the write."""
-    key, first, last = f"{keys.ISSUE}{number}", update.first, update.last
-    pipe.zadd(keys.ISSUES, {str(number): last.at}, gt=True)
-    pipe.hsetnx(key, "head", orjson.dumps({"project": first.project, "platform": first.platform}))
-    pipe.hset(key, "latest", orjson.dumps(_latest(last)))
+def _merge(pipe: Pipeline, key: str, **change: object) -> None:
+    pipe.eval(_MERGE, 1, key, orjson.dumps(change))
+
+
+def _merge_issue(pipe: Pipeline, number: int, update: IssueUpdate) -> None:
+    """Make or update an issue, without a look at what is stored of it."""
+    first = update.first
+    once = {"head": _json({"project": first.origin.project, "platform": first.platform})}
+    latest = {"latest": _json(_latest(update.last))}
+    counts: dict[str, int] = {}
     for environment, (n, earliest, newest) in update.environments.items():
-        pipe.hincrby(key, f"count|{environment}", n)
-        pipe.hsetnx(key, f"first|{environment}", orjson.dumps([earliest.at, earliest.release]))
-        pipe.hset(key, f"last|{environment}", orjson.dumps([newest.at, newest.release]))
+        counts[f"count|{environment}"] = n
+        once[f"first|{environment}"] = _json([earliest.at, earliest.origin.release])
+        latest[f"last|{environment}"] = _json([newest.at, newest.origin.release])
     for release, n in update.releases.items():
-        pipe.hincrby(key, f"release|{release}", n)
+        counts[f"release|{release}"] = n
+    _merge(pipe, f"{keys.ISSUE}{number}", once=once, set=latest, add=counts)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _latest(error: Error) -> dict[str, object]:
     return {
         "id": error.event_id,
         "timestamp": error.at,
-        "release": error.release,
-        "environment": error.environment,
+        "origin": error.origin,
         "level": error.level,
         "transaction": error.transaction,
         "trace": error.trace_id,
@@ -144,5 +162,5 @@ def _latest(error: Error) -> dict[str, object]:
         "culprit": error.culprit,
         "handled": error.handled,
         "metadata": error.metadata,
-        "detail": error.detail,
+        "detail": errors.detail(error.event),
     }

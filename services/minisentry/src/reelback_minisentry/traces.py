@@ -12,13 +12,17 @@ MAX_DEPTH = 100
 """Deeper nesting goes on at the top level: what writes and reads the answer recurses."""
 
 
-def shape(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+Line = list[dict[str, Any]] | dict[str, Any]
+"""What one request brought of a trace: its spans, or one error."""
+
+
+def shape(lines: Iterable[Line]) -> list[dict[str, Any]]:
     """The roots, ordered by their start. A span whose parent did not come (yet) is a root, and so is a lost error."""
     spans: dict[str, dict[str, Any]] = {}
     errors: dict[str, Mapping[str, Any]] = {}
     for line in lines:  # what was sent twice stands twice, and is shown once
-        if line["t"] == "span":
-            spans[line["id"]] = _span(line)
+        if isinstance(line, list):
+            spans |= {span["span_id"]: _span(span) for span in line}
         else:
             errors[line["id"]] = line
     roots = _nest(spans)
@@ -52,32 +56,32 @@ def _nest(spans: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return roots
 
 
-def _span(line: Mapping[str, Any]) -> dict[str, Any]:
+def _span(span: Mapping[str, Any]) -> dict[str, Any]:
+    origin = span["origin"]
     return {
-        "event_id": line["id"],
+        "event_id": span["span_id"],
         "event_type": "span",
-        "transaction_id": line["id"],
-        "project_id": int(line["project"]) if line["project"].isdigit() else 0,
-        "project_slug": line["project"],
-        "transaction": line["name"] if line["segment"] else "",
-        "description": line["name"],
-        "op": line["op"],
-        "name": line["name"],
-        "parent_span_id": line["parent"] or None,
+        "transaction_id": span["span_id"],
+        **_project(origin),
+        "transaction": span["name"] if span["segment"] else "",
+        "description": span["name"],
+        "op": span["op"],
+        "name": span["name"],
+        "parent_span_id": span["parent_id"] or None,
         "profile_id": "",
         "profiler_id": "",
         "sdk_name": "",
-        "is_transaction": line["segment"],
-        "start_timestamp": line["start"],
-        "end_timestamp": line["end"],
-        "duration": (line["end"] - line["start"]) * 1000,
+        "is_transaction": span["segment"],
+        "start_timestamp": span["start"],
+        "end_timestamp": span["end"],
+        "duration": (span["end"] - span["start"]) * 1000,
         "measurements": {},
         "additional_attributes": {
-            **line["attributes"],
-            "release": line["release"],
-            "environment": line["environment"],
-            "service.name": line["service"],
-            "span.status": line["status"],
+            **span["attributes"],
+            "release": origin["release"],
+            "environment": origin["environment"],
+            "service.name": span["service"],
+            "span.status": span["status"],
         },
         "children": [],
         "errors": [],
@@ -85,18 +89,22 @@ def _span(line: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _error(line: Mapping[str, Any]) -> dict[str, Any]:
+def _error(error: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "event_id": line["id"],
+        "event_id": error["id"],
         "event_type": "error",
-        "project_id": int(line["project"]) if line["project"].isdigit() else 0,
-        "project_slug": line["project"],
-        "transaction": line["transaction"],
-        "description": line["title"],
-        "culprit": line["culprit"],
-        "issue_id": line["issue"],
-        "level": line["level"],
-        "start_timestamp": line["timestamp"],
-        "short_id": issues.short_id(line["project"], line["issue"]),
+        **_project(error["origin"]),
+        "transaction": error["transaction"],
+        "description": error["title"],
+        "culprit": error["culprit"],
+        "issue_id": error["issue"],
+        "level": error["level"],
+        "start_timestamp": error["timestamp"],
+        "short_id": issues.short_id(error["origin"]["project"], error["issue"]),
         "issue_type": 1,
     }
+
+
+def _project(origin: Mapping[str, str]) -> dict[str, Any]:
+    project = origin["project"]
+    return {"project_id": int(project) if project.isdigit() else 0, "project_slug": project}

@@ -42,9 +42,8 @@ class Trimmer:
         else:
             for trace_id, lines in batch.traces.items():
                 if not self.is_full(trace_id):
-                    size = sum(map(len, lines)) + len(lines)
-                    self._trace_bytes[trace_id] = self._trace_bytes.get(trace_id, 0) + size
-                    self._total += size
+                    self._trace_bytes[trace_id] = self._trace_bytes.get(trace_id, 0) + len(lines)
+                    self._total += len(lines)
         while len(self._trace_bytes) > keys.MAX_TRACES or self._total > keys.TRACES_BYTES:
             oldest = [raw.decode() for raw in await self._redis.zrange(keys.TRACES, 0, STEP - 1)]
             if not oldest:

