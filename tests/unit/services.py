@@ -78,7 +78,7 @@ async def payment(wallets: Wallets, wait: bool = True) -> AsyncIterator[Channel]
 @asynccontextmanager
 async def game(rounds: Rounds, payment: Channel, seed: int) -> AsyncIterator[Channel]:
     """Game whose reels stop as the seed says."""
-    table = Table(CLASSIC, Random(seed), rounds, PaymentStub(payment))  # noqa: S311
+    table = Table(CLASSIC, Random(seed), rounds, PaymentStub(payment))
     servicer = Game(CLASSIC, table, rounds)
     async with serving(
         lambda it: add_GameServicer_to_server(servicer, it), rounds.ready, "reelback.v1.Game"
@@ -87,11 +87,19 @@ async def game(rounds: Rounds, payment: Channel, seed: int) -> AsyncIterator[Cha
 
 
 @asynccontextmanager
-async def user(accounts: Accounts, redis_url: str, lifetime: timedelta = timedelta(hours=1)) -> AsyncIterator[Channel]:
+async def user(
+    accounts: Accounts, redis_url: str, lifetime: timedelta = timedelta(hours=1), wait: bool = True
+) -> AsyncIterator[Channel]:
     """User with sessions that last so long."""
     async with redis.connect(redis_url) as cache:
-        servicer = User(accounts, Sessions(cache, lifetime))
+        sessions = Sessions(cache, lifetime)
+        servicer = User(accounts, sessions)
+
+        async def ready() -> None:
+            await accounts.ready()
+            await sessions.ready()
+
         async with serving(
-            lambda it: add_UserServicer_to_server(servicer, it), accounts.ready, "reelback.v1.User"
+            lambda it: add_UserServicer_to_server(servicer, it), ready, "reelback.v1.User", wait
         ) as channel:
             yield channel

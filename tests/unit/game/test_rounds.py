@@ -74,7 +74,7 @@ async def casino(mongodb_url: str) -> AsyncIterator[Casino]:
     async with services.database(mongodb_url) as database, services.payment(Wallets(database)) as payment:
         rounds = Rounds(database)
         async with services.game(rounds, payment, SEED) as game:
-            table = Table(CLASSIC, Random(SEED), rounds, PaymentStub(payment))  # noqa: S311
+            table = Table(CLASSIC, Random(SEED), rounds, PaymentStub(payment))
             yield Casino(GameStub(game), PaymentStub(payment), rounds, table, database)
     faults.configure({})
 
@@ -110,7 +110,7 @@ async def test_rounds_take_bets_and_pay_wins(casino: Casino) -> None:
 
 async def test_a_seed_decides_the_outcomes(casino: Casino) -> None:
     await casino.deposit(1000)
-    rng = Random(SEED)  # noqa: S311
+    rng = Random(SEED)
     for number in range(5):
         assert tuple((await casino.spin(f"r{number}")).symbols) == CLASSIC.spin(10, rng).window
 
@@ -213,7 +213,7 @@ async def test_a_round_that_is_asked_for_again_is_not_voided(casino: Casino) -> 
 @pytest.mark.filterwarnings("ignore:.*socket.socket:pytest.PytestUnraisableExceptionWarning")
 async def test_rounds_broken_off_anywhere_cost_and_pay_once(casino: Casino) -> None:
     await casino.deposit(5000)
-    random = Random(1)  # noqa: S311
+    random = Random(1)
     for number in range(25):
         for _ in range(2):
             try:

@@ -24,9 +24,9 @@ def connect(url: str, name: str) -> AsyncDatabase[Document]:
         tz_aware=True,
         # Three attempts of a caller fit into the 5 s of a call.
         serverSelectionTimeoutMS=1000,
-        connectTimeoutMS=1000,
+        connectTimeoutMS=2000,
         socketTimeoutMS=5000,
-        waitQueueTimeoutMS=1000,
+        waitQueueTimeoutMS=2000,
         w="majority",
         journal=True,
     )
