@@ -79,9 +79,7 @@ class Server:
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, **environment}
-            )
+            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment})
 
     def end(self, name: str, number: int = signal.SIGTERM) -> int:
         process = self.processes.pop(name)

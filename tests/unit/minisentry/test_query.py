@@ -6,7 +6,12 @@ from reelback_minisentry.query import BadQuery, parse
 FIELDS = ("release", "environment", "span.status", "transaction", "is_transaction")
 ROWS = {
     "a": {"release": "payment@1.4.0", "span.status": "ok", "transaction": "POST /spin", "is_transaction": "true"},
-    "b": {"release": "payment@1.5.0", "span.status": "internal_error", "transaction": "Charge", "is_transaction": "true"},
+    "b": {
+        "release": "payment@1.5.0",
+        "span.status": "internal_error",
+        "transaction": "Charge",
+        "is_transaction": "true",
+    },
     "c": {"release": "game@1.4.0", "span.status": "cancelled", "transaction": "", "is_transaction": "false"},
     "d": {"release": "", "span.status": "unknown", "transaction": "a[b]?", "is_transaction": "false"},
 }
