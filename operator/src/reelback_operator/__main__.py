@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     watch_namespace: str = Field(default="", description="empty for the operator's own, * for all")
     pod_name: str = "reelback-operator"
-    board_url: str = ""
+    board_url: str = Field(default="", description="Sentry or the release board as a browser reaches it")
     sentry_url: str
     sentry_org: str
     sentry_project: str
@@ -57,7 +57,10 @@ async def run(settings: Settings) -> None:
         settings.sentry_auth_token,
         settings.sentry_environment,
     )
-    async with AsyncClient(field_manager=FIELD_MANAGER) as client, Sentry(*sentry_settings) as sentry:
+    async with (
+        AsyncClient(field_manager=FIELD_MANAGER) as client,
+        Sentry(*sentry_settings, web_url=settings.board_url) as sentry,
+    ):
 
         def controller_of(resource: Resource) -> Controller:
             platform = KubernetesPlatform(client, resource.namespace, resource.owner)

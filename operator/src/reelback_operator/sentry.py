@@ -36,9 +36,12 @@ class SentryError(Exception):
 class Sentry:
     """One environment in one organization of one Sentry. An async context manager; one request is in flight."""
 
-    def __init__(self, url: str, organization: str, project: str, token: str, environment: str) -> None:
-        """`url` without a path: http://host:8090."""
-        self._web = f"{url.rstrip('/')}/organizations/{organization}"
+    def __init__(
+        self, url: str, organization: str, project: str, token: str, environment: str, *, web_url: str = ""
+    ) -> None:
+        """`url` without a path: http://host:8090; `web_url` is where a browser finds the same, if not there."""
+        self._url, self._web = url.rstrip("/"), (web_url or url).rstrip("/")
+        self._organization = organization
         self._project = project
         self._environment = environment
         self._http = httpx2.AsyncClient(
@@ -146,7 +149,12 @@ class Sentry:
             "environment": self._environment,
         }
         return [
-            Issue(str(row["title"]), str(row["permalink"]), int(row["count"]), _time(row["firstSeen"]))
+            Issue(
+                str(row["title"]),
+                str(row["permalink"]).replace(self._url, self._web, 1),
+                int(row["count"]),
+                _time(row["firstSeen"]),
+            )
             for row in _rows(await self._call("GET", "issues/", parameters))
         ]
 
@@ -159,7 +167,10 @@ class Sentry:
         if not rows:
             return None
         trace = rows[0].get("trace")
-        return Failure(_time(rows[0]["timestamp"]), f"{self._web}/performance/trace/{trace}/" if trace else None)
+        return Failure(
+            _time(rows[0]["timestamp"]),
+            f"{self._web}/organizations/{self._organization}/performance/trace/{trace}/" if trace else None,
+        )
 
     async def _events(
         self, dataset: str, fields: Sequence[str], query: str, window: Question, extra: Mapping[str, str] | None = None
