@@ -1,0 +1,208 @@
+"""The main job on a real cluster: a bad release of payment is found through Sentry's API and taken back."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import pytest
+import yaml
+
+from tests.cluster.kind import ROOT, get, kubectl, pods, variables, wait_for
+
+NAMESPACE = "reelback"
+SENTRY = "http://127.0.0.1:8090/api/0/organizations/reelback"
+REGRESSION = ROOT / "scenario-release-regression.yaml"
+HEALTHY = ROOT / "scenarios" / "scenario-healthy-release.yaml"
+OLD = "payment@1.4.0"
+STABLE = "app.kubernetes.io/name=payment,reelback.dev/track=stable"
+CANDIDATE = "app.kubernetes.io/name=payment,reelback.dev/track=candidate"
+
+
+@pytest.fixture(scope="module")
+def sentry() -> Iterator[httpx2.Client]:
+    """minisentry's API, with the token that its Secret holds."""
+    token = get("secret", "minisentry", "-n", NAMESPACE)["data"]["MINISENTRY_TOKEN"]
+    authorization = f"Bearer {base64.b64decode(token).decode()}"
+    with httpx2.Client(base_url=SENTRY, headers={"Authorization": authorization}, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """Before and after: everything available, payment at its old release, no scenario, nobody playing."""
+    reset()
+    yield
+    reset()
+
+
+def reset() -> None:
+    kubectl("delete", "sentryscenarios", "--all", "-n", NAMESPACE, "--timeout=10s")
+    kubectl("scale", "deployment/reelback-operator", "-n", NAMESPACE, "--replicas=1")
+    wait_for(lambda: not pods(NAMESPACE, CANDIDATE) and get("job", "load", "-n", NAMESPACE) is None, 60, "an end")
+    kubectl("set", "env", "deployment/payment", "-n", NAMESPACE, f"SENTRY_RELEASE={OLD}", "REELBACK_FAULTS-")
+    for name in ("payment", "game", "gateway", "minisentry", "reelback-operator"):
+        kubectl("rollout", "status", f"deployment/{name}", "-n", NAMESPACE, "--timeout=180s")
+    wait_for(lambda: releases(STABLE) == {OLD}, 60, f"payment serves {OLD} alone")
+
+
+def releases(selector: str) -> set[str]:
+    """The releases that running pods serve."""
+    return {variables(pod)["SENTRY_RELEASE"] for pod in pods(NAMESPACE, selector)}
+
+
+def variant(path: Any, name: str, **release: Any) -> dict[str, Any]:
+    """A scenario of this project under another name, and of a version that Sentry never saw."""
+    document = copy.deepcopy(yaml.safe_load(path.read_text()))
+    document["metadata"] = {"name": name, "namespace": NAMESPACE}
+    document["spec"]["release"] |= {"version": f"1.5.{int(time.time())}", **release}
+    return dict(document)
+
+
+def status(name: str) -> dict[str, Any]:
+    found = get("sentryscenario", name, "-n", NAMESPACE)
+    return dict(found.get("status") or {})
+
+
+def in_phase(name: str, *phases: str, seconds: float = 120) -> dict[str, Any]:
+    """The status once the run is in one of the phases."""
+    wait_for(lambda: status(name).get("phase") in phases, seconds, f"{name} {' or '.join(phases)}")
+    return status(name)
+
+
+def complete(name: str) -> dict[str, Any]:
+    """The status once `kubectl wait` has seen the run end."""
+    kubectl("wait", "--for=condition=Complete", "--timeout=5m", f"sentryscenario/{name}", "-n", NAMESPACE)
+    return status(name)
+
+
+def deploys(sentry: httpx2.Client, release: str, since: str) -> list[str]:
+    """The names of a release's deploys that Sentry's API lists and that ended after a time."""
+    answer = sentry.get(f"{SENTRY}/releases/{quote(release, safe='')}/deploys/")
+    assert answer.status_code == 200, answer.text
+    begin = datetime.fromisoformat(since).replace(microsecond=0)
+    return [each["name"] for each in answer.json() if datetime.fromisoformat(each["dateFinished"]) >= begin]
+
+
+def check_rolled_back(sentry: httpx2.Client, ended: dict[str, Any]) -> None:
+    """Insist on the outcome, on what serves now, and on what Sentry was told: each thing once."""
+    assert (ended["phase"], ended["verdict"], ended["expectation"]) == ("Succeeded", "RolledBack", "Met"), ended
+    target, begun = ended["targets"][0], ended["times"]["appliedAt"]
+    assert target["oldRelease"] == OLD
+    assert releases(STABLE) == {OLD}
+    assert not pods(NAMESPACE, CANDIDATE)
+    assert get("job", "load", "-n", NAMESPACE) is None
+    known = sentry.get(f"{SENTRY}/releases/", params={"query": target["newRelease"]}).json()
+    assert target["newRelease"] in {release["version"] for release in known}
+    assert deploys(sentry, target["newRelease"], begun) == [f"rollout of {target['newRelease']}"]
+    assert deploys(sentry, OLD, begun) == [f"rollback from {target['newRelease']}"]
+    conditions = {condition["type"]: condition["status"] for condition in ended["conditions"]}
+    assert conditions["Complete"] == conditions["RegressionDetected"] == conditions["Recovered"] == "True"
+
+
+@pytest.mark.timeout(600)
+def test_a_bad_release_is_found_and_taken_back(sentry: httpx2.Client) -> None:
+    generation = get("deployment", "payment", "-n", NAMESPACE)["metadata"]["generation"]
+    kubectl("apply", "-n", NAMESPACE, "-f", str(REGRESSION))
+    ended = complete("release-regression")
+    check_rolled_back(sentry, ended)
+    assert get("deployment", "payment", "-n", NAMESPACE)["metadata"]["generation"] == generation
+
+    table = kubectl("get", "sentryscenarios", "-n", NAMESPACE).splitlines()
+    assert re.split(r"\s{2,}", table[0])[:6] == [
+        "NAME",
+        "PHASE",
+        "VERDICT",
+        "CANDIDATE",
+        "TIME-TO-DETECT(S)",
+        "MTTR(S)",
+    ]
+    name, phase, verdict, candidate, detected, mttr, *_ = table[1].split()
+    assert (name, phase, verdict, candidate) == ("release-regression", "Succeeded", "RolledBack", "1.5.0")
+    assert float(detected) <= 60
+    assert float(mttr) <= 120
+
+    events = get("events", "-n", NAMESPACE, "--field-selector=involvedObject.kind=SentryScenario")["items"]
+    kinds = {(event["reason"], event["type"]) for event in events}
+    assert {("Serving", "Normal"), ("RegressionDetected", "Warning"), ("RolledBack", "Warning")} <= kinds
+    metadata = get("sentryscenario", "release-regression", "-n", NAMESPACE)["metadata"]
+    assert "finalizers" not in metadata
+
+
+@pytest.mark.timeout(600)
+def test_a_healthy_release_is_promoted(sentry: httpx2.Client) -> None:
+    kubectl("apply", "-n", NAMESPACE, "-f", str(HEALTHY))
+    ended = complete("healthy-release")
+    assert (ended["phase"], ended["verdict"], ended["expectation"]) == ("Succeeded", "Promoted", "Met"), ended
+    assert releases(STABLE) == {"payment@1.5.0"}
+    assert not pods(NAMESPACE, CANDIDATE)
+    assert deploys(sentry, OLD, ended["times"]["appliedAt"]) == []
+
+
+@pytest.mark.timeout(600)
+def test_a_candidate_gets_its_share_of_requests(sentry: httpx2.Client) -> None:
+    scenario = variant(HEALTHY, "share")
+    scenario["spec"]["analysis"]["deadline"] = "60s"
+    kubectl("apply", "-f", "-", stdin=scenario)
+    analyzing = in_phase("share", "Analyzing")
+    shares = len(pods(NAMESPACE, CANDIDATE)) / len(pods(NAMESPACE, "app.kubernetes.io/name=payment"))
+    in_phase("share", "RollingOut", "Succeeded")
+    promoting = datetime.now(UTC)
+
+    # Callers look for new servers when a connection ends, which is after 10 s at the latest.
+    begin = datetime.fromisoformat(analyzing["times"]["servingAt"]) + timedelta(seconds=15)
+    releases = [analyzing["targets"][0][key] for key in ("oldRelease", "newRelease")]
+    query = {
+        "dataset": "spans",
+        "field": ["release", "count()"],
+        "query": f"is_transaction:true release:[{','.join(releases)}]",
+        "environment": "demo",
+        "start": begin.strftime("%Y-%m-%dT%H:%M:%S"),
+        "end": (promoting - timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%S"),
+    }
+    rows = sentry.get(f"{SENTRY}/events/", params=query).json()["data"]
+    counts = {row["release"]: row["count()"] for row in rows}
+    share = counts[releases[1]] / sum(counts.values())
+    print(f"share of pods {shares:.3f}, of requests {share:.3f}: {counts}")
+    assert sum(counts.values()) >= 200
+    assert abs(share - shares) <= 0.2 * shares
+    assert complete("share")["verdict"] == "Promoted"
+
+
+@pytest.mark.timeout(600)
+def test_an_operator_killed_in_every_phase_rolls_back_exactly_once(sentry: httpx2.Client) -> None:
+    kubectl("apply", "-f", "-", stdin=variant(REGRESSION, "killed"))
+    for phase in ("Pending", "RollingOut", "Analyzing", "RollingBack", "Recovering"):
+        in_phase("killed", phase)
+        kubectl("delete", "pods", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=reelback-operator", "--grace-period=0",
+                "--force")  # fmt: skip
+    check_rolled_back(sentry, complete("killed"))
+
+
+@pytest.mark.timeout(600)
+def test_a_release_in_place_of_the_old_one_is_taken_back(sentry: httpx2.Client) -> None:
+    before = pods(NAMESPACE, STABLE)[0]["metadata"]["labels"]["pod-template-hash"]
+    kubectl("apply", "-f", "-", stdin=variant(REGRESSION, "replace", strategy={"type": "Replace"}))
+    in_phase("replace", "Analyzing")
+    assert OLD not in releases(STABLE)
+    check_rolled_back(sentry, complete("replace"))
+    assert pods(NAMESPACE, STABLE)[0]["metadata"]["labels"]["pod-template-hash"] == before
+
+
+@pytest.mark.timeout(300)
+def test_deleting_a_scenario_ends_its_candidate_without_an_operator() -> None:
+    kubectl("apply", "-f", "-", stdin=variant(HEALTHY, "deleted"))
+    in_phase("deleted", "Analyzing")
+    kubectl("scale", "deployment/reelback-operator", "-n", NAMESPACE, "--replicas=0")
+    wait_for(lambda: not pods(NAMESPACE, "app.kubernetes.io/name=reelback-operator"), 60, "no operator")
+    kubectl("delete", "sentryscenario", "deleted", "-n", NAMESPACE, "--timeout=5s")
+    wait_for(lambda: not pods(NAMESPACE, CANDIDATE), 60, "no candidate")
+    wait_for(lambda: get("job", "load", "-n", NAMESPACE) is None, 60, "no players")
+    assert releases(STABLE) == {OLD}
