@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from reelback_operator.engine import detector
 from reelback_operator.engine.resource import Counts
 
@@ -106,8 +105,12 @@ def main() -> None:
             "healthy": blamed(4, BASELINE, 1, HISTORY),
             "atToleratedRatio": blamed(5, BASELINE, RATIO, HISTORY),
             "atToleratedRatioConcurrentOnly": blamed(6, BASELINE, RATIO, 0),
-            "incidentOfBoth": blamed(7, 0.25, 1, HISTORY),
-            "incidentOfBothAtToleratedRatio": blamed(8, 0.25, RATIO, HISTORY),
+        },
+        # Not promised: an incident that begins with the rollout, so that the history is wrong about both.
+        "falseDecisionsInAnIncidentOfBoth": {
+            "1% -> 25%": blamed(7, 0.25, 1, HISTORY),
+            "1% -> 5%": blamed(8, 0.05, 1, HISTORY),
+            "1% -> 25%, candidate at the tolerated ratio": blamed(9, 0.25, RATIO, HISTORY),
         },
         "live": live(),
     }

@@ -70,7 +70,7 @@ async def test_an_incident_of_both_releases_is_not_the_candidates_fault(
     world: MakeWorld, scenario: MakeScenario
 ) -> None:
     place = world()
-    place.stable["payment"].incident_at = 6.0
+    place.stable["payment"].incident_at = 12.0
     status = await place.play(scenario({**GOOD, "release.patch": BAD}))
     assert (status.verdict, place.effects[-1]) == (Verdict.PROMOTED, "removed payment")
     assert any(failed for _, release, failed in place.served if release == "payment@1.4.0")
@@ -96,7 +96,7 @@ async def test_killed_at_any_await_it_rolls_back_exactly_once(
 
 async def test_killed_again_and_again_it_promotes_exactly_once(world: MakeWorld, scenario: MakeScenario) -> None:
     for seed in range(10):
-        dice = random.Random(seed)  # noqa: S311
+        dice = random.Random(seed)
         place = world(kill=lambda _, dice=dice: dice.random() < 0.1)
         status = await place.play(scenario(GOOD))
         assert (status.phase, status.verdict) == (Phase.SUCCEEDED, Verdict.PROMOTED), seed

@@ -45,7 +45,7 @@ class Deployed:
 class World:
     """Everything outside the controller. Times in seconds since START."""
 
-    rng: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311
+    rng: random.Random = field(default_factory=lambda: random.Random(1))
     now: float = 0.0
     stable: dict[str, Deployed] = field(default_factory=dict)
     candidates: dict[str, Deployed] = field(default_factory=dict)
@@ -60,6 +60,7 @@ class World:
     problem: str | None = None
     awaits: int = 0
     kill: Callable[[int], bool] = lambda _: False
+    events: dict[float, Callable[[World], None]] = field(default_factory=dict)
     scenario: Scenario | None = None
 
     def point(self) -> None:
@@ -69,7 +70,9 @@ class World:
             raise Killed
 
     def advance(self, seconds: float) -> None:
-        """Let players play."""
+        """Let players play, and happen what is planned for this time."""
+        for time in [time for time in self.events if time <= self.now]:
+            self.events.pop(time)(self)
         for name, stable in self.stable.items():
             tracks = [stable, *([self.candidates[name]] if name in self.candidates else [])]
             for _ in range(round(self.rps * seconds)):
