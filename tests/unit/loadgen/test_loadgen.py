@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.server.times.append(time.monotonic())
             self.server.seen.append((method, path, self.headers.get("authorization", ""), body))
-        reply = json.dumps({"token": body.get("email", ""), "balance_after": 1000}).encode()
+        reply = json.dumps({"token": body.get("email", ""), "balance_after": 1000, "lines": [[0]] * 7}).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(reply)))
@@ -103,12 +103,11 @@ def test_players_keep_the_rate_and_mostly_spin(gateway: Gateway) -> None:
     played = [(token, body) for _, path, token, body in gateway.seen if path == "spins"]
     assert {token.removeprefix("Bearer ") for token, _ in played} == emails
     assert len({body["request_id"] for _, body in played}) == len(played)
-    assert all(body["bet"] % 5 == 0 for _, body in played)
-    signed_in = sum(n for path, n in counts.items() if path not in ("users", "sessions"))
+    assert all(body["bet"] % 7 == 0 for _, body in played)
+    signed_in = sum(n for path, n in counts.items() if path not in ("users", "sessions", "paytable"))
     assert 0.7 < (counts["spins"] + counts["deposits"]) / signed_in < 0.95
-    assert set(counts) == {
-        "users", "sessions", "deposits", "spins", "wallet", "profile", "spins?limit=20", "wallet/entries?limit=20"
-    }  # fmt: skip
+    done = {"users", "sessions", "paytable", "deposits", "spins"}
+    assert set(counts) == done | {"wallet", "profile", "spins?limit=20", "wallet/entries?limit=20"}
 
 
 def test_failures_are_counted_and_end_nothing_and_sigterm_does_within_two_seconds(gateway: Gateway) -> None:

@@ -12,8 +12,8 @@ from locust import FastHttpUser, constant_throughput, task
 DEPOSIT = 100_000
 """Minor units; some thousand spins."""
 
-BETS = (5, 10, 25, 50)
-"""Minor units, each a multiple of the lines."""
+STAKES = (1, 2, 5, 10)
+"""Minor units on each line of the machine."""
 
 RUN = uuid.uuid4().hex[:8]
 """Makes the addresses of this run its own, since the stack may remember earlier players."""
@@ -33,6 +33,9 @@ class Player(FastHttpUser):
             gevent.sleep(1)
         self._headers = {"Authorization": f"Bearer {session['token']}"}
         self._balance = 0
+        while (machine := self._get("paytable")) is None:
+            gevent.sleep(1)
+        self._lines = len(machine["lines"])
 
     def _join(self) -> dict[str, Any] | None:
         """A session of a player who is new with every attempt: the last one may have been half done."""
@@ -43,7 +46,7 @@ class Player(FastHttpUser):
     @task(85)
     def spin(self) -> None:
         """Play a round, or fill the wallet when it is empty."""
-        bet = secrets.choice(BETS)
+        bet = self._lines * secrets.choice(STAKES)
         if self._balance < bet:
             if self._post("deposits", {"request_id": uuid.uuid4().hex, "amount": DEPOSIT}) is not None:
                 self._balance = DEPOSIT
@@ -52,22 +55,22 @@ class Player(FastHttpUser):
             self._balance = played["balance_after"]
 
     @task(5)
-    def see_wallet(self) -> None:
+    def look_at_wallet(self) -> None:
         """Look at the wallet."""
         self._get("wallet")
 
     @task(5)
-    def see_rounds(self) -> None:
+    def look_at_rounds(self) -> None:
         """Look at the last rounds."""
         self._get("spins?limit=20")
 
     @task(3)
-    def see_entries(self) -> None:
+    def look_at_ledger(self) -> None:
         """Look at the ledger."""
         self._get("wallet/entries?limit=20")
 
     @task(2)
-    def see_profile(self) -> None:
+    def look_at_profile(self) -> None:
         """Look at the own profile."""
         self._get("profile")
 
@@ -76,8 +79,9 @@ class Player(FastHttpUser):
         response = self.client.post(f"/api/v1/{path}", json=body, headers=self._headers)
         return response.json() if response.ok else None
 
-    def _get(self, path: str) -> None:
-        self.client.get(f"/api/v1/{path}", headers=self._headers, name=path.partition("?")[0])
+    def _get(self, path: str) -> dict[str, Any] | None:
+        response = self.client.get(f"/api/v1/{path}", headers=self._headers)
+        return response.json() if response.ok else None
 
 
 def players(rps: float) -> tuple[type[Player], int, float]:
