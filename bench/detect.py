@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from reelback_operator.engine import detector
-from reelback_operator.engine.resource import Counts
+from reelback_operator.engine.status import Counts
 
 RPS = 10  # each of candidate and baseline
 INTERVAL = 2

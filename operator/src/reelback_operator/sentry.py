@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx2
 
 from reelback_operator.engine.observations import Failure, Issue, Look, Question, Traffic
-from reelback_operator.engine.resource import Counts
+from reelback_operator.engine.status import Counts
 
 # For one request, and for one with its turn in the queue.
 REQUEST_SECONDS = 10.0

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from reelback_operator.engine import detector
-from reelback_operator.engine.resource import Counts
+from reelback_operator.engine.status import Counts
 
 RATIO, ALPHA = 1.5, 0.001
 LIMIT = math.log(1 / ALPHA)

@@ -7,17 +7,8 @@ from collections.abc import Sequence
 
 from reelback_operator.engine import detector
 from reelback_operator.engine.observations import Issue, Look, Traffic
-from reelback_operator.engine.resource import (
-    Check,
-    CheckStatus,
-    Counts,
-    ErrorRateCheck,
-    LatencyCheck,
-    NewIssueCheck,
-    Spec,
-    Status,
-    TargetStatus,
-)
+from reelback_operator.engine.spec import Check, ErrorRateCheck, LatencyCheck, NewIssueCheck, Spec
+from reelback_operator.engine.status import CheckStatus, Counts, Status, TargetStatus
 
 # Below so many requests of the candidate, a percentile or a share compared with a limit says nothing.
 MIN_SAMPLES = 20

@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reelback_operator.engine.resource import Counts
+from reelback_operator.engine.status import Counts
 
 # Alternatives, by how far they are from the tolerated rate (0) to all failing (1), on the scale of logarithms. Three
 # find 3 %, 10 % and 25 % against 1 % within a tenth of Wald's bound; `make bench` measures it.

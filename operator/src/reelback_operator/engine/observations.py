@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from reelback_operator.engine.resource import Counts, NewIssueCheck, Phase, Spec, Status
+from reelback_operator.engine.spec import NewIssueCheck, Spec
+from reelback_operator.engine.status import Counts, Phase, Status
 from reelback_operator.engine.workload import Workload
 
 # How far back the baseline's history goes.
@@ -63,7 +64,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """One look at everything: the workloads, and Sentry's answer if it was asked; or why the one or other is missing."""
+    """One look at everything: the workloads, and Sentry's answer if it was asked; or why either is missing."""
 
     workloads: Mapping[str, Workload | None] | None
     look: Look | None = None

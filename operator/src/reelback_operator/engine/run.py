@@ -8,17 +8,8 @@ from typing import Literal
 
 from reelback_operator.engine.actions import Action, MarkDeploy, MarkRelease, RemoveLoad
 from reelback_operator.engine.observations import Observations
-from reelback_operator.engine.resource import (
-    Condition,
-    ConditionType,
-    Event,
-    Phase,
-    Run,
-    Spec,
-    Status,
-    TargetStatus,
-    Verdict,
-)
+from reelback_operator.engine.spec import Spec, Verdict
+from reelback_operator.engine.status import Condition, ConditionType, Event, Phase, Run, Status, TargetStatus
 from reelback_operator.engine.workload import Change, Workload
 
 MAX_TIMELINE = 50

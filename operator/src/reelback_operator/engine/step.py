@@ -13,8 +13,9 @@ from typing import get_args
 from reelback_operator.engine import checks, targets
 from reelback_operator.engine.actions import Action, MarkDeploy, MarkRelease, RemoveLoad, SetLoad
 from reelback_operator.engine.observations import Observations
-from reelback_operator.engine.resource import ConditionType, Counts, Phase, Spec, Status, Verdict
 from reelback_operator.engine.run import Step, note
+from reelback_operator.engine.spec import Spec, Verdict
+from reelback_operator.engine.status import ConditionType, Counts, Phase, Status
 from reelback_operator.engine.workload import Workload
 
 # A baseline that served so many requests is history enough; it is waited for no longer than so many seconds.

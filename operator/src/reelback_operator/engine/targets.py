@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reelback_operator.engine.actions import RemoveCandidate, SetCandidate, SetStable
-from reelback_operator.engine.resource import Spec, TargetStatus
 from reelback_operator.engine.run import Step
+from reelback_operator.engine.spec import Spec
+from reelback_operator.engine.status import TargetStatus
 from reelback_operator.engine.workload import Workload
 
 

@@ -1,0 +1,180 @@
+"""What a user may ask for: the spec of a SentryScenario.
+
+The YAML's names are camelCase; durations are strings (`500ms`, `2s`, `3m`) and seconds once read; decimals may be
+strings, because Kubernetes' own tools do not agree on floats.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from reelback_operator.engine.fields import Duration, Name, Variable, Version
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="forbid", frozen=True)
+
+
+class Target(_Spec):
+    """A workload that takes part in the release."""
+
+    name: Name
+
+
+class Patch(_Spec):
+    """What the release changes beside its version: the image, variables, or both."""
+
+    image: str | None = Field(default=None, min_length=1)
+    env: dict[Variable, str] = {}
+
+
+class Strategy(_Spec):
+    """How the candidate is brought in: beside the old release (Canary) or in its place (Replace)."""
+
+    type: Literal["Canary", "Replace"] = "Canary"
+    replicas: int = Field(default=1, ge=1, le=100, description="instances of the candidate; Canary only")
+
+
+class Release(_Spec):
+    """The change: `<target>@<version>` in every target, rolled out and rolled back together."""
+
+    version: Version
+    targets: list[Target] = Field(min_length=1, max_length=10)
+    patch: Patch = Patch()
+    strategy: Strategy = Strategy()
+
+    @model_validator(mode="after")
+    def _targets_once(self) -> Self:
+        _different("targets", [target.name for target in self.targets])
+        return self
+
+
+class Load(_Spec):
+    """Players that run while the scenario does."""
+
+    rps: float = Field(gt=0, le=10_000)
+
+
+class ErrorRateCheck(_Spec):
+    """The candidate's share of failed requests.
+
+    Sequential compares with the baseline and is false at most `alpha` of the time, however often it looks; a
+    candidate up to `minRatio` times as bad is tolerated. Threshold compares with `max` (a share, 0 to 1).
+    """
+
+    type: Literal["ErrorRate"]
+    name: Name
+    method: Literal["Sequential", "Threshold"] = "Sequential"
+    alpha: float = Field(default=0.001, gt=0, le=0.1)
+    min_ratio: float = Field(default=1.5, ge=1, le=10)
+    max: float | None = Field(default=None, gt=0, lt=1)
+    consecutive_failures: int = Field(default=3, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _threshold_has_max(self) -> Self:
+        if (self.method == "Threshold") != (self.max is not None):
+            raise ValueError("max goes with method Threshold, and Threshold needs it")
+        return self
+
+
+class NewIssueCheck(_Spec):
+    """An issue that Sentry saw first in the candidate, at least `minEvents` times."""
+
+    type: Literal["NewIssue"]
+    name: Name
+    min_events: int = Field(default=1, ge=1, le=10_000)
+
+
+class LatencyCheck(_Spec):
+    """The candidate's 95th percentile of duration, above `max` so many looks in a row."""
+
+    type: Literal["LatencyP95"]
+    name: Name
+    method: Literal["Threshold"] = "Threshold"
+    max: Duration
+    consecutive_failures: int = Field(default=3, ge=1, le=100)
+
+
+Check = Annotated[ErrorRateCheck | NewIssueCheck | LatencyCheck, Field(discriminator="type")]
+
+
+class Analysis(_Spec):
+    """How the candidate is watched."""
+
+    interval: Duration = 2.0
+    deadline: Duration = 180.0
+    on_no_data: Literal["Inconclusive", "Rollback", "Ignore"] = "Inconclusive"
+    consecutive_error_limit: int = Field(default=4, ge=1, le=100)
+    checks: list[Check] = Field(min_length=1, max_length=10)
+
+    @model_validator(mode="after")
+    def _checks_once(self) -> Self:
+        if self.interval > self.deadline:
+            raise ValueError("interval must not be longer than deadline")
+        _different("checks", [check.name for check in self.checks])
+        if len(self._sequential()) > 1:
+            raise ValueError("checks must not have more than one of method Sequential")
+        return self
+
+    def _sequential(self) -> list[ErrorRateCheck]:
+        return [check for check in self.checks if isinstance(check, ErrorRateCheck) and check.method == "Sequential"]
+
+    @property
+    def tolerated_ratio(self) -> float:
+        """How many times the baseline's error rate still counts as the same."""
+        return next((check.min_ratio for check in self._sequential()), 1.5)
+
+
+class Rollback(_Spec):
+    """Whether a regression is rolled back at once, when a person says so, or never (a dry run)."""
+
+    mode: Literal["Auto", "Manual", "Never"] = "Auto"
+
+
+class Recovery(_Spec):
+    """When the workload counts as well again after a rollback."""
+
+    healthy_for: Duration = 10.0
+    timeout: Duration = 120.0
+
+
+class Verdict(StrEnum):
+    """What became of the candidate."""
+
+    ROLLED_BACK = "RolledBack"
+    PROMOTED = "Promoted"
+    INCONCLUSIVE = "Inconclusive"
+    ERROR = "Error"
+
+
+class Expect(_Spec):
+    """What this scenario shall end with: a scenario is also a test."""
+
+    verdict: Verdict
+    max_time_to_detect: Duration | None = None
+    max_mttr: Duration | None = Field(default=None, alias="maxMTTR")
+
+
+class Spec(_Spec):
+    """What the user asks for."""
+
+    run_id: str = Field(default="1", min_length=1, max_length=63)
+    release: Release
+    load: Load | None = None
+    analysis: Analysis
+    rollback: Rollback = Rollback()
+    recovery: Recovery = Recovery()
+    expect: Expect | None = None
+
+    def release_of(self, target: str) -> str:
+        """The candidate's Sentry release in a target, `payment@1.5.0`."""
+        return f"{target}@{self.release.version}"
+
+
+def _different(field: str, names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{field} must have different names")
