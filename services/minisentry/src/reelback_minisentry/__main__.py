@@ -51,11 +51,9 @@ async def serve(settings: Settings) -> None:
             raise SystemExit(
                 f"METRICS_PORT: cannot listen on {settings.host}:{settings.metrics_port}: {error.strerror}"
             ) from None
-        # No retry by the client: a batch whose answer got lost may have been written, and would count twice.
-        redis = Redis.from_url(
-            str(settings.redis_url), socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
-        )
-        store = Store(redis)
+        # A batch is never sent twice: one whose answer got lost may have been written. The rest may be repeated.
+        redis, writing = (_connect(settings, retries) for retries in (2, 0))
+        store = Store(writing)
         writer = asyncio.create_task(store.run(), name="writer")
         app = App(redis, store, settings.minisentry_token.get_secret_value(), ended)
         server = _Server(
@@ -83,12 +81,18 @@ async def serve(settings: Settings) -> None:
         finally:
             stop.cancel()
             writer.cancel()
-            done = await asyncio.gather(writer, return_exceptions=True)
+            await asyncio.wait({writer})
             await redis.aclose()
+            await writing.aclose()
             metrics.shutdown()
             metrics_thread.join()
-        if not isinstance(done[0], asyncio.CancelledError) and isinstance(done[0], BaseException):
-            raise done[0]
+        if not writer.cancelled():
+            writer.result()  # it ends by itself only with an exception
+
+
+def _connect(settings: Settings, retries: int) -> Redis:
+    retry = Retry(NoBackoff(), retries)
+    return Redis.from_url(str(settings.redis_url), socket_timeout=5, socket_connect_timeout=2, retry=retry)
 
 
 async def _warn_if_forgetful(redis: Redis) -> None:
