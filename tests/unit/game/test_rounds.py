@@ -235,7 +235,7 @@ async def test_rounds_broken_off_anywhere_cost_and_pay_once(casino: Casino) -> N
     ("request_", "field"),
     [
         (game_pb2.SpinRequest(request_id="r", player_id="p", bet=0), "bet"),
-        (game_pb2.SpinRequest(request_id="r", player_id="p", bet=15), "bet"),
+        (game_pb2.SpinRequest(request_id="r", player_id="p", bet=12), "bet"),
         (game_pb2.SpinRequest(request_id="r", player_id="p", bet=10_010), "bet"),
         (game_pb2.SpinRequest(request_id="", player_id="p", bet=10), "request_id"),
         (game_pb2.SpinRequest(request_id="r", player_id="/", bet=10), "player_id"),

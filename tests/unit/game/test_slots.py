@@ -58,12 +58,14 @@ def test_rounds_that_were_played_return_what_was_computed() -> None:
         matching = (shown == shown[:, :1]) | (shown == symbols.index("wild"))
         wins += pays[shown[:, 0], np.cumprod(matching, axis=1).sum(axis=1)]
     sample = random.sample(range(rounds), 500)
-    assert [CLASSIC.outcome(stops[number].tolist(), 10).win for number in sample] == wins[sample].tolist()
+    assert [CLASSIC.outcome(stops[number].tolist(), len(CLASSIC.lines)).win for number in sample] == wins[
+        sample
+    ].tolist()
 
     returned = wins / len(CLASSIC.lines)
     error = returned.std() / math.sqrt(rounds)
     assert abs(returned.mean() - float(CLASSIC.theoretical_rtp())) < 3 * error
-    assert 0.40 < (wins > 0).mean() < 0.43
+    assert 0.23 < (wins > 0).mean() < 0.25
 
 
 def test_every_stop_of_every_reel_is_equally_likely() -> None:
@@ -101,7 +103,7 @@ def test_lines_pay_what_the_table_says(
     assert outcome.wins == tuple(Win(*win) for win in wins)
 
 
-@pytest.mark.parametrize("bet", [0, -10, 5, 15, MAX_BET + 10])
+@pytest.mark.parametrize("bet", [0, -10, 4, 12, MAX_BET + 5])
 def test_bets_out_of_bounds_name_the_field(bet: int) -> None:
     with pytest.raises(Invalid, match=r"^bet: "):
         CLASSIC.spin(bet, fair_rng())

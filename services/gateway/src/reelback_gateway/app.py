@@ -18,8 +18,10 @@ TRACE_HEADERS = ("traceparent", "sentry-trace", "baggage")
 
 def create(backend: Backend, cors_origins: Sequence[str]) -> FastAPI:
     """The application; browsers of `cors_origins` may call it, and send the headers of their traces."""
-    # FastAPI's own page loads its scripts from a CDN, which a closed network does not reach.
+    # FastAPI's own spans would count a connection as one long request, and its own page loads scripts from a CDN,
+    # which a closed network does not reach.
     app = FastAPI(
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         title="Reelback",
         version="1",
         description="A small slot-game platform. Money is in whole minor units (cents). The WebSocket "

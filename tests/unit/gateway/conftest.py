@@ -1,0 +1,117 @@
+"""The gateway in front of the three real services, all inside the test's process, reached over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from reelback.v1.game_pb2_grpc import GameStub
+from reelback.v1.payment_pb2_grpc import PaymentStub
+from reelback.v1.user_pb2_grpc import UserStub
+from reelback_common import asgi, faults, redis
+from reelback_game.store import Rounds
+from reelback_gateway import app
+from reelback_gateway.backend import Backend
+from reelback_gateway.limits import Limiter
+from reelback_gateway.tokens import Tokens
+from reelback_payment.store import Wallets
+from reelback_user.store import Accounts
+
+from tests.unit import services
+
+SECRET = "a secret of thirty-two characters"
+ORIGIN = "https://play.example.com"
+
+
+@dataclass
+class Gateway:
+    """A running gateway; `app` is the application inside."""
+
+    url: str
+    app: FastAPI
+    http: httpx.AsyncClient
+
+    async def player(self) -> dict[str, str]:
+        """The headers of a new player who is signed in."""
+        account = {"email": f"{secrets.token_hex(6)}@example.com", "password": "correct horse"}
+        (await self.http.post("/api/v1/users", json={**account, "display_name": "Ada"})).raise_for_status()
+        answer = await self.http.post("/api/v1/sessions", json=account)
+        return {"Authorization": f"Bearer {answer.json()['token']}"}
+
+
+@asynccontextmanager
+async def serve(backend: Backend) -> AsyncIterator[Gateway]:
+    """The gateway on a free port."""
+    application = app.create(backend, [ORIGIN])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = uvicorn.Server(uvicorn.Config(asgi.instrument(application), log_config=None))
+        task = asyncio.create_task(server.serve([listener]))
+        try:
+            async with httpx.AsyncClient(base_url=url) as http:
+                yield Gateway(url, application, http)
+        finally:
+            server.should_exit = True
+            await task
+
+
+@asynccontextmanager
+async def platform(
+    mongodb_url: str, redis_url: str, limits_url: str | None = None, per_player: int = 1000
+) -> AsyncIterator[Gateway]:
+    """The whole platform; the limits may have a Redis of their own."""
+    async with (
+        services.database(mongodb_url) as database,
+        services.payment(Wallets(database)) as payment,
+        services.game(Rounds(database), payment, seed=4) as game,
+        services.user(Accounts(database), redis_url) as user,
+        redis.connect(limits_url or redis_url) as cache,
+        serve(
+            Backend(
+                UserStub(user),
+                GameStub(game),
+                PaymentStub(payment),
+                Tokens(SECRET),
+                Limiter(cache, per_player, per_address=1000),
+            )
+        ) as gateway,
+    ):
+        yield gateway
+
+
+@pytest.fixture
+async def gateway(mongodb_url: str, redis_url: str) -> AsyncIterator[Gateway]:
+    async with platform(mongodb_url, redis_url) as running:
+        yield running
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """What is traced from now on, by everything in this process."""
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider()
+        trace.set_tracer_provider(provider)
+    exporter = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    yield exporter
+    exporter.shutdown()
+
+
+@pytest.fixture
+def no_faults() -> Iterator[None]:
+    yield
+    faults.configure({})
