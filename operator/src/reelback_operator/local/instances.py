@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain, count
+from itertools import chain
 from typing import Any
 
 from reelback_operator.engine.workload import Change, Track, Workload
@@ -57,7 +57,6 @@ class Instances:
         self._home = home
         self._notify = changed
         self._spawn = spawn
-        self._number = count(1)
         env = dict(plan.services[service].env)
         release = f"{service}@{plan.version}"
         spec = plan.instance(service, service, release, env, plan.ports(service))
@@ -134,9 +133,10 @@ class Instances:
 
     def _run(self, name: str, release: str, env: Mapping[str, str], replicas: int) -> _Release:
         children = []
-        for _ in range(replicas):
-            spec = self._plan.instance(self._service, name, release, env, ports.free())
-            children.append(Child(spec, self._home.log(f"{name}-{next(self._number)}"), self._changed))
+        for number in range(1, replicas + 1):
+            each = name if number == 1 else f"{name}-{number}"
+            spec = self._plan.instance(self._service, each, release, env, ports.free())
+            children.append(Child(spec, self._home.log(each), self._changed))
         for child in children:
             child.start()
         return _Release(release, env, children)

@@ -1,0 +1,30 @@
+"""One stack of local processes for all tests that leave it as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.local.stack import Player, Stack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole stack, running."""
+    it = Stack.on_free_ports(tmp_path_factory.mktemp("stack"))
+    up = it.run("up", seconds=100)
+    assert up.returncode == 0, up.stdout
+    yield it
+    down = it.run("down")
+    assert down.returncode == 0, down.stdout
+    assert it.left() == []
+
+
+@pytest.fixture
+def player(stack: Stack) -> Iterator[Player]:
+    """A player with money."""
+    it = Player(stack)
+    it.deposit(10_000)
+    yield it
+    it.close()
