@@ -100,7 +100,7 @@ def test_few_samples_decide_nothing() -> None:
 
 
 def test_extreme_counts_are_no_error() -> None:
-    for n, m, h in ((1, 1, 0), (1, 500, 10_000), (500, 1, 0)):
+    for n, m, h in ((1, 1, 0), (1, 300, 10_000), (500, 1, 0)):
         for e, f in ((0, 0), (n, 0), (0, m), (n, m)):
             for history in (counts(h, 0), counts(h, h)):
                 logs = detector.extend([], counts(n, e), counts(m, f), history, RATIO)
@@ -121,23 +121,23 @@ def test_extreme_counts_are_no_error() -> None:
 )
 def test_healthy_candidates_are_not_blamed(seed: int, rates: tuple[float, float], rps: tuple[int, int]) -> None:
     """Also exactly at the tolerated ratio, at other shares of traffic, and with a history."""
-    assert false_decisions(seed, rates, 500, rps=rps) <= 1
+    assert false_decisions(seed, rates, 300, rps=rps) <= 1
     served = sum(rps) * 10
-    assert false_decisions(seed, rates, 500, rps=rps, history=counts(served, round(served * rates[1]))) <= 1
+    assert false_decisions(seed, rates, 300, rps=rps, history=counts(served, round(served * rates[1]))) <= 1
 
 
 def test_an_incident_of_both_is_not_blamed_on_the_candidate() -> None:
     """Beyond the promise of alpha: history speaks for a moment against both, the concurrent evidence must not."""
-    assert false_decisions(7, (0.25, 0.25), 500, history=counts(1200, 12), seconds=60) <= 2
-    assert false_decisions(8, (0.05, 0.05), 500, history=counts(1200, 2), seconds=60) <= 5
-    assert false_decisions(9, (0.25, 0.25), 500, seconds=60) <= 1
+    assert false_decisions(7, (0.25, 0.25), 300, history=counts(1200, 12), seconds=60) <= 2
+    assert false_decisions(8, (0.05, 0.05), 300, history=counts(1200, 2), seconds=60) <= 5
+    assert false_decisions(9, (0.25, 0.25), 300, seconds=60) <= 1
 
 
 def test_a_bad_candidate_is_found_in_time() -> None:
     rng = np.random.default_rng(9)
-    alone = [decided(rng, (0.25, 0.01)) or math.inf for _ in range(300)]
-    known = [decided(rng, (0.25, 0.01), history=counts(200, 2)) or math.inf for _ in range(300)]
-    silent = [decided(rng, (0.25, 0.0), history=counts(200, 0)) or math.inf for _ in range(300)]
+    alone = [decided(rng, (0.25, 0.01)) or math.inf for _ in range(200)]
+    known = [decided(rng, (0.25, 0.01), history=counts(200, 2)) or math.inf for _ in range(200)]
+    silent = [decided(rng, (0.25, 0.0), history=counts(200, 0)) or math.inf for _ in range(200)]
     assert np.median(alone) <= 8
     assert np.median(known) <= 5
     assert np.median(silent) <= 4

@@ -1,0 +1,119 @@
+"""Manifests: what is read, what is refused and with which words, and that a status survives being written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from reelback_operator.engine.resource import Scenario, SpecError, Status
+
+from tests.unit.engine.conftest import SCENARIO
+
+SCENARIOS = sorted((Path(__file__).parents[3] / "scenarios").glob("*.yaml"))
+
+
+def load(**changes: Any) -> Scenario:
+    """The flagship with fields changed by path: `analysis__checks__0__alpha`."""
+    manifest = yaml.safe_load(SCENARIO)
+    for path, value in changes.items():
+        place: Any = manifest["spec"]
+        *parents, last = [int(part) if part.isdigit() else part for part in path.split("__")]
+        for parent in parents:
+            if parent not in place and isinstance(parent, str):
+                place[parent] = {}
+            place = place[parent]
+        place[last] = value
+    return Scenario.load(manifest)
+
+
+@pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
+def test_every_scenario_file_is_read(file: Path) -> None:
+    scenario = Scenario.load(yaml.safe_load(file.read_text()))
+    assert f"scenario-{scenario.name}" == file.stem
+    assert file.read_text().startswith("# ")
+
+
+def test_durations_and_decimals() -> None:
+    spec = load(
+        analysis__interval="500ms", analysis__deadline="3m", recovery__timeout="1h", analysis__checks__0__alpha="0.01"
+    ).spec
+    check = spec.analysis.checks[0]
+    assert (spec.analysis.interval, spec.analysis.deadline, spec.recovery.timeout) == (0.5, 180.0, 3600.0)
+    assert check.model_dump(mode="json", by_alias=True)["alpha"] == 0.01
+    written = spec.model_dump(mode="json", by_alias=True)
+    assert (written["analysis"]["interval"], written["analysis"]["deadline"]) == ("500ms", "180s")
+    assert type(spec).model_validate(written) == spec
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"analysis__interval": "-2s"}, "spec.analysis.interval: must be a duration like 500ms, 2s or 3m, not '-2s'"),
+        ({"analysis__interval": "0s"}, "spec.analysis.interval: Input should be greater than 0"),
+        ({"analysis__interval": 2}, "spec.analysis.interval: must be a duration like 500ms, 2s or 3m, not 2"),
+        ({"analysis__interval": "2m"}, "spec.analysis: interval must not be longer than deadline"),
+        ({"analysis__intervall": "2s"}, "spec.analysis.intervall: is not a known field"),
+        ({"analysis__checks": []}, "spec.analysis.checks: List should have at least 1 item"),
+        (
+            {"analysis__checks__0__alpha": "1"},
+            "spec.analysis.checks[0].alpha: Input should be less than or equal to 0.1",
+        ),
+        ({"analysis__checks__0__max": "0.1"}, "spec.analysis.checks[0]: max goes with method Threshold"),
+        ({"analysis__checks__0__method": "Threshold"}, "spec.analysis.checks[0]: max goes with method Threshold"),
+        ({"analysis__checks__1__type": "Issues"}, "spec.analysis.checks[1]: Input tag 'Issues' found using 'type'"),
+        ({"analysis__checks__1__name": "errors"}, "spec.analysis: checks must have different names"),
+        (
+            {"analysis__checks__1": {"name": "more", "type": "ErrorRate"}},
+            "spec.analysis: checks must not have more than one of method Sequential",
+        ),
+        ({"release__targets": None}, "spec.release.targets: Input should be a valid list"),
+        (
+            {"release__targets__0__name": "Payment!"},
+            "spec.release.targets[0].name: must be a name of lower-case letters",
+        ),
+        ({"release__version": "latest"}, "spec.release.version: must be a semantic version like 1.5.0, not 'latest'"),
+        (
+            {"release__strategy": {"type": "BlueGreen"}},
+            "spec.release.strategy.type: Input should be 'Canary' or 'Replace'",
+        ),
+        ({"release__patch__env": {"SENTRY_RELEASE": "x"}}, "must not set SENTRY_RELEASE"),
+        ({"load__rps": 0}, "spec.load.rps: Input should be greater than 0"),
+        ({"faults": []}, "spec.faults: is not a known field"),
+        ({"expect": {"verdict": "Fine"}}, "spec.expect.verdict: Input should be 'RolledBack', 'Promoted'"),
+    ],
+)
+def test_a_bad_spec_is_refused_by_the_name_of_the_field(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load(**changes)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        ({}, "apiVersion: must be reelback.dev/v1alpha1, not None"),
+        ({"apiVersion": "reelback.dev/v1alpha1", "kind": "Pod"}, "kind: must be SentryScenario, not 'Pod'"),
+        ({"apiVersion": "reelback.dev/v1alpha1", "kind": "SentryScenario"}, "metadata.name: is missing"),
+        (
+            {"apiVersion": "reelback.dev/v1alpha1", "kind": "SentryScenario", "metadata": {"name": "x"}},
+            "spec.release: is missing\nspec.analysis: is missing",
+        ),
+    ],
+)
+def test_what_is_no_scenario(manifest: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        Scenario.load(manifest)
+    assert str(caught.value) == message
+
+
+def test_a_status_survives_being_written() -> None:
+    status = Status(run_id="1", load=True)
+    status.times.applied_at = datetime(2025, 1, 1, 12, 0, 0, 500_000, UTC)
+    written = status.to_json()
+    assert written["times"] == {"appliedAt": "2025-01-01T12:00:00.500000Z"}
+    assert Status.model_validate(written) == status
+    assert Status.model_validate({**written, "fromTheFuture": 1}) == status
+    assert Status().times.applied_at is None

@@ -1,0 +1,243 @@
+"""The client of Sentry's API: against minisentry as it runs, and against a server that misbehaves in Sentry's ways."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from reelback_operator import sentry as sentry_module
+from reelback_operator.engine.observations import Question
+from reelback_operator.engine.status import Counts
+from reelback_operator.sentry import Sentry, SentryError
+
+from tests.unit.common.ports import free_port
+from tests.unit.minisentry.conftest import TOKEN, Server
+from tests.unit.minisentry.payloads import FAILED, error, otlp, otlp_span
+
+NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
+QUESTION = Question(("payment@1.4.0", "payment@1.5.0"), NOW, NOW + timedelta(seconds=10), NOW)
+FIELDS = ["release", "count()", "failure_rate()", "p95(span.duration)"]
+Answer = tuple[int, dict[str, str], str]
+
+
+@dataclass
+class Scripted:
+    """An HTTP server that answers what `script` says to path and query, and remembers what it was asked."""
+
+    script: Callable[[str, dict[str, list[str]]], Answer]
+    asked: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    serving: list[asyncio.Task[None] | None] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.serving.append(asyncio.current_task())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        url = urlsplit(head.split(" ")[1])
+        path, query = url.path.removeprefix("/api/0/organizations/org/"), parse_qs(url.query)
+        self.asked.append((path, query))
+        await self.go.wait()
+        status, headers, body = self.script(path, query)
+        lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        writer.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+        writer.close()
+
+
+@asynccontextmanager
+async def client_of(script: Callable[[str, dict[str, list[str]]], Answer]) -> AsyncIterator[tuple[Sentry, Scripted]]:
+    scripted = Scripted(script)
+    scripted.go.set()
+    server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Sentry(f"http://127.0.0.1:{port}", "org", "shop", "secret-token", "demo") as sentry:
+        yield sentry, scripted
+        scripted.go.set()
+        await asyncio.gather(*filter(None, scripted.serving))
+
+
+def data(*rows: dict[str, Any]) -> Answer:
+    return 200, {}, json.dumps({"data": rows})
+
+
+async def test_one_query_counts_both_releases() -> None:
+    rows = [
+        {"release": "payment@1.4.0", "count()": 100, "failure_rate()": 0.01, "p95(span.duration)": 21.5},
+        {"release": "payment@1.5.0", "count()": 3, "failure_rate()": 1 / 3, "p95(span.duration)": None},
+    ]
+    async with client_of(lambda path, query: data(*rows)) as (sentry, server):
+        look = await sentry.look(QUESTION)
+    assert look.traffic["payment@1.4.0"].counts == Counts(requests=100, failures=1)
+    assert look.traffic["payment@1.4.0"].p95 == pytest.approx(0.0215)
+    assert (look.traffic["payment@1.5.0"].counts.failures, look.traffic["payment@1.5.0"].p95) == (1, None)
+    assert look.source == "spans"
+    [(path, query)] = server.asked
+    assert path == "events/"
+    assert query == {
+        "dataset": ["spans"],
+        "field": FIELDS,
+        "query": ["is_transaction:true release:[payment@1.4.0,payment@1.5.0]"],
+        "environment": ["demo"],
+        "start": ["2025-01-01T12:00:00Z"],
+        "end": ["2025-01-01T12:00:10Z"],
+    }
+
+
+async def test_two_counts_where_failure_rate_is_broken() -> None:
+    def script(path: str, query: dict[str, list[str]]) -> Answer:
+        if "failure_rate()" in query["field"]:
+            return 500, {}, '{"detail": "Internal error"}'
+        if "!span.status:[ok,cancelled,unknown]" in query["query"][0]:
+            return data({"release": "payment@1.5.0", "count()": 7})
+        return data(*({"release": release, "count()": 40} for release in QUESTION.releases))
+
+    async with client_of(script) as (sentry, server):
+        for _ in range(2):
+            look = await sentry.look(QUESTION)
+            assert [look.traffic[release].counts.failures for release in QUESTION.releases] == [0, 7]
+    assert sum("failure_rate()" in query["field"] for _, query in server.asked) == 1
+
+
+async def test_without_spans_errors_and_sessions_are_counted_and_it_is_said() -> None:
+    def script(path: str, query: dict[str, list[str]]) -> Answer:
+        if path == "sessions/":
+            groups = [{"by": {"release": "payment@1.5.0"}, "totals": {"sum(session)": 50}}]
+            return 200, {}, json.dumps({"groups": groups})
+        return data({"release": "payment@1.5.0", "count()": 4}) if query["dataset"] == ["errors"] else data()
+
+    async with client_of(script) as (sentry, _):
+        look = await sentry.look(QUESTION)
+    assert look.source == "errors and sessions"
+    assert look.traffic["payment@1.5.0"].counts == Counts(requests=50, failures=4)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ((401, {}, '{"detail": "Invalid token"}'), "Sentry refuses the token (401): Invalid token"),
+        ((403, {}, "<html>"), "Sentry refuses the token (403): X"),
+        ((429, {"Retry-After": "7"}, ""), "Sentry limits the rate of requests (429), for 7 s"),
+        ((503, {}, ""), "Sentry answers 503 to GET /api/0/organizations/org/events/: X"),
+        ((200, {}, "<html>"), "Sentry's answer is not JSON (events/)"),
+        ((200, {}, '{"data": "?"}'), "Sentry's answer has not the shape that its API promises"),
+        ((200, {}, '{"data": [{}]}'), "Sentry's answer has not the shape that its API promises: KeyError('release')"),
+    ],
+)
+async def test_a_failure_is_one_clear_line(answer: Answer, message: str) -> None:
+    async with client_of(lambda path, query: answer) as (sentry, _):
+        with pytest.raises(SentryError) as caught:
+            await sentry.look(QUESTION)
+    assert str(caught.value) == message
+    assert "secret-token" not in message
+
+
+async def test_after_a_rate_limit_nothing_is_asked_until_it_ends() -> None:
+    reset = {"X-Sentry-Rate-Limit-Reset": str(int(time.time()) + 100)}
+    async with client_of(lambda path, query: (429, reset, "")) as (sentry, server):
+        for _ in range(3):
+            with pytest.raises(SentryError) as caught:
+                await sentry.look(QUESTION)
+    assert len(server.asked) == 1
+    assert caught.value.status == 429
+
+
+async def test_a_sentry_that_is_slow_or_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sentry_module, "REQUEST_SECONDS", 0.2)
+    async with client_of(lambda path, query: data()) as (sentry, server):
+        server.go.clear()
+        with pytest.raises(SentryError, match="did not answer within"):
+            await sentry.look(QUESTION)
+    async with Sentry(f"http://127.0.0.1:{free_port()}", "org", "shop", "token", "demo") as sentry:
+        with pytest.raises(SentryError, match="Sentry cannot be reached"):
+            await sentry.look(QUESTION)
+
+
+async def test_one_request_is_in_flight() -> None:
+    busy = most = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal busy, most
+        await reader.readuntil(b"\r\n\r\n")
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0.01)
+        busy -= 1
+        body = b'{"data": [{"release": "a@1.0.0", "count()": 1}]}'
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Sentry(f"http://127.0.0.1:{port}", "org", "shop", "token", "demo") as sentry:
+        await asyncio.gather(*(sentry.look(QUESTION) for _ in range(5)))
+    assert most == 1
+
+
+@pytest.fixture(scope="module")
+def minisentry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """minisentry on a Redis of its own."""
+    server = Server(tmp_path_factory.mktemp("minisentry"))
+    try:
+        server.start_redis()
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+def connect(server: Server, token: str = TOKEN) -> Sentry:
+    return Sentry(f"http://127.0.0.1:{server.port}", "reelback", "reelback", token, "test")
+
+
+async def test_minisentry_counts_and_names_the_failures(minisentry: Server) -> None:
+    name = f"s{uuid.uuid4().hex[:8]}"
+    old, new = f"{name}@1.4.0", f"{name}@1.5.0"
+    began = datetime.now(UTC).replace(microsecond=0)
+    spans = [otlp_span(old) for _ in range(30)] + [otlp_span(new) for _ in range(6)]
+    spans += [otlp_span(new, status=FAILED) for _ in range(4)]
+    path, headers = "/api/1/integration/otlp/v1/traces/", {"Content-Type": "application/x-protobuf"}
+    sent = minisentry.http.post(f"{path}?sentry_key=public", content=otlp(*spans), headers=headers)
+    assert sent.status_code == 200
+    trace = {"trace": {"trace_id": "ab" * 16, "span_id": "cd" * 8}}
+    minisentry.sent(("event", error(new, contexts=trace)), ("event", error(new)), ("event", error(old, "KeyError")))
+    question = Question((old, new), began, datetime.now(UTC) + timedelta(seconds=2), began, (new,), (new,))
+    async with connect(minisentry) as sentry:
+        look = await sentry.look(question)
+    assert look.traffic[old].counts == Counts(requests=30, failures=0)
+    assert look.traffic[new].counts == Counts(requests=10, failures=4)
+    assert look.traffic[new].p95 == pytest.approx(0.02, rel=0.1)
+    assert look.first_failure is not None
+    assert look.first_failure.at >= began
+    assert look.first_failure.trace_url is not None
+    assert "ab" * 16 in look.first_failure.trace_url
+    [issue] = look.issues[new]
+    assert (issue.events, "ValueError" in issue.title, issue.first_seen >= began) == (2, True, True)
+
+
+async def test_minisentry_lists_a_deploy_once(minisentry: Server) -> None:
+    release = f"s{uuid.uuid4().hex[:8]}@1.4.0"
+    finished = datetime.now(UTC)
+    async with connect(minisentry) as sentry:
+        await sentry.mark_release(release)
+        for _ in range(3):
+            await sentry.mark_deploy(release, "rollback from s@1.5.0", finished, finished, "http://board/x")
+        later = finished + timedelta(minutes=1)
+        await sentry.mark_deploy(release, "rollback from s@1.5.0", later, later, "")
+    deploys = minisentry.ask(f"/releases/{release}/deploys/")
+    assert [(deploy["name"], deploy["environment"]) for deploy in deploys] == [("rollback from s@1.5.0", "test")] * 2
+    assert {deploy["url"] for deploy in deploys} == {"http://board/x", None}
+
+
+async def test_minisentry_refuses_a_wrong_token(minisentry: Server) -> None:
+    async with connect(minisentry, "wrong") as sentry:
+        with pytest.raises(SentryError) as caught:
+            await sentry.look(QUESTION)
+    assert caught.value.status == 401
