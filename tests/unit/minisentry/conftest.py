@@ -61,6 +61,10 @@ class Server:
         )
 
     def start(self) -> None:
+        self.launch()
+        wait_until(self.ready)
+
+    def launch(self) -> None:
         environment = {
             "PORT": str(self.port),
             "METRICS_PORT": str(self.metrics_port),
@@ -68,7 +72,6 @@ class Server:
             "MINISENTRY_TOKEN": TOKEN,
         }
         self._start("minisentry", [sys.executable, "-W", "error", "-m", "reelback_minisentry"], environment)
-        wait_until(self.ready)
 
     def ready(self) -> bool:
         assert self.processes["minisentry"].poll() is None, self.log()

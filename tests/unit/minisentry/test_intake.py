@@ -60,9 +60,8 @@ def test_spans_without_ids_are_left_out_and_other_bytes_refused() -> None:
 
 def test_a_wrong_clock_counts_as_now_and_keeps_durations() -> None:
     year = 365 * 86_400
-    events = [
-        payloads.error("a@1", timestamp=at) for at in (NOW - year, NOW + year, "nonsense", None, [], "2001-01-01")
-    ]
+    times: list[Any] = [NOW - year, NOW + year, "nonsense", None, [], "2001-01-01"]
+    events = [payloads.error("a@1", timestamp=at) for at in times]
     assert {error.at for error in read(*[("event", event) for event in events]).errors} == {NOW}
     (span,) = parse(otlp(otlp_span("a@1", start_time_unix_nano=10**9, end_time_unix_nano=3 * 10**9)), "1", NOW)
     assert (span.end, span.end - span.start) == (NOW, 2.0)
@@ -137,7 +136,12 @@ def test_sessions() -> None:
     def session(**fields: Any) -> dict[str, Any]:
         return {"sid": "s", "started": NOW, "init": True, "attrs": {"release": "a@1", "environment": "test"}, **fields}
 
-    states = [{"status": "exited"}, {"status": "ok", "errors": 2}, {"status": "crashed", "errors": 1}, {"sid": ""}]
+    states: list[dict[str, Any]] = [
+        {"status": "exited"},
+        {"status": "ok", "errors": 2},
+        {"status": "crashed", "errors": 1},
+        {"sid": ""},
+    ]
     found = read(*[("session", session(**state)) for state in states]).sessions
     assert [one.outcome for one in found] == ["", "errored", "crashed"]
     (group,) = read(

@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 import orjson
 
 MIB = 1024 * 1024
