@@ -1,0 +1,115 @@
+"""What the stack consists of."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from reelback_operator.local import ports, values
+from reelback_operator.local.home import Home, last_line, write
+from reelback_operator.local.plan import Plan, Spec, plan
+
+OWN = "https://key@o1.ingest.sentry.example/7"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    it = Home(tmp_path / "home")
+    it.create()
+    return it
+
+
+def _first(stack: Plan, service: str) -> Spec:
+    return stack.instance(service, service, f"{service}@{stack.version}", {}, stack.ports(service))
+
+
+def test_a_service_gets_what_the_values_say(home: Home) -> None:
+    stack = plan(values.load(), {"REELBACK_PORT_OFFSET": "100"}, home)
+    gateway = _first(stack, "gateway")
+    assert (gateway.port, gateway.metrics_port) == (8180, 9180)
+    assert gateway.needs == {"user", "game", "payment", "redis"}
+    assert gateway.env["PAYMENT_TARGET"] == f"endpoints:{home.endpoints('payment')}"
+    assert gateway.env["REDIS_URL"] == "redis://127.0.0.1:6479"
+    assert gateway.env["SENTRY_RELEASE"] == "gateway@1.4.0"
+    assert gateway.env["SENTRY_DSN"] == "http://reelback@127.0.0.1:8190/1"
+    assert len(gateway.env["JWT_SECRET"]) >= 32
+    assert "JWT_SECRET" not in _first(stack, "payment").env
+    assert gateway.env["JWT_SECRET"] not in repr((stack, gateway))
+    assert _first(stack, "payment").env["MONGODB_URL"] == "mongodb://127.0.0.1:27117"
+    assert stack.stores.keys() == {"mongodb", "redis"}
+
+
+def test_a_sentry_of_ones_own_replaces_minisentry(home: Home) -> None:
+    stack = plan(values.load(), {"SENTRY_DSN": OWN, "SENTRY_ENVIRONMENT": "laptop"}, home)
+    assert "minisentry" not in stack.services
+    assert not stack.minisentry
+    payment = _first(stack, "payment")
+    assert (payment.env["SENTRY_DSN"], payment.env["SENTRY_ENVIRONMENT"]) == (OWN, "laptop")
+
+
+def test_a_store_of_ones_own_is_not_started(home: Home) -> None:
+    chart = values.load()
+    redis = chart.stores["redis"].model_copy(update={"url": "redis://redis.example:6379"})
+    stack = plan(chart.model_copy(update={"stores": {**chart.stores, "redis": redis}}), {}, home)
+    assert stack.stores.keys() == {"mongodb"}
+    assert _first(stack, "gateway").env["REDIS_URL"] == "redis://redis.example:6379"
+    assert "redis" not in _first(stack, "gateway").needs
+
+
+@pytest.mark.parametrize("offset", ["-1", "many", "40000"])
+def test_a_bad_offset_is_refused_by_name(home: Home, offset: str) -> None:
+    with pytest.raises(ValueError, match="REELBACK_PORT_OFFSET"):
+        plan(values.load(), {"REELBACK_PORT_OFFSET": offset}, home)
+
+
+def test_a_taken_port_is_told_with_whose_it_is(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        chart = values.load()
+        game = chart.services["game"].model_copy(update={"port": port})
+        stack = plan(
+            chart.model_copy(update={"services": {**chart.services, "game": game}}), {"REELBACK_PORT_OFFSET": "0"}, home
+        )
+        # Other ports of the stack may be taken too: this machine may run one.
+        problem = ports.taken(replace(stack, stores={}, services={"game": game}))
+    assert problem is not None
+    assert problem.startswith(f"port {port} of game ")
+    assert "REELBACK_PORT_OFFSET" in problem
+
+
+def test_secrets_are_made_once_and_are_nobody_elses(home: Home) -> None:
+    first = home.secrets(["A", "B"])
+    assert home.secrets(["B", "C"])["B"] == first["B"]
+    assert home.secrets(["A"])["A"] == first["A"]
+    assert stat.S_IMODE((home.folder / "secrets.json").stat().st_mode) == 0o600
+
+
+def test_a_socket_works_however_deep_the_folder_is(tmp_path: Path) -> None:
+    deep = Home(tmp_path / ("d" * 120))
+    deep.create()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(deep.socket))
+        deep.socket.unlink()
+    assert deep.socket != Home(tmp_path / ("e" * 120)).socket
+    assert Home(Path("/short")).socket == Path("/short/supervisor.sock")
+
+
+def test_the_last_line_of_a_log_is_the_last_with_something_in_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert last_line(log) == ""
+    log.write_bytes(b"x" * 20_000 + b"\nthe end \xff\n\n  \n")
+    assert last_line(log) == "the end \ufffd"
+
+
+def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    write(file, "one")
+    with file.open() as old:
+        write(file, "two")
+        assert old.read() == "one"
+    assert file.read_text() == "two"
+    assert os.listdir(tmp_path) == ["file"]
