@@ -57,17 +57,48 @@ class Back(payment_pb2_grpc.PaymentServicer):
         return payment_pb2.Wallet(currency="\n".join(f"{k}={v}" for k, v in context.invocation_metadata()))
 
 
+async def total(numbers: AsyncIterator[bytes], context: Any) -> bytes:
+    """A stream in, one answer out."""
+    return b"".join([number async for number in numbers])
+
+
+async def echo(numbers: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+    """A stream in, a stream out; raises at 13."""
+    async for number in numbers:
+        if number == b"13":
+            raise ValueError(SECRET)
+        yield number
+
+
+def add_back(to: grpc.aio.Server) -> None:
+    payment_pb2_grpc.add_PaymentServicer_to_server(Back(), to)  # type: ignore[abstract]
+    streams: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
+        "Total": grpc.stream_unary_rpc_method_handler(total),
+        "Echo": grpc.stream_stream_rpc_method_handler(echo),
+    }
+    to.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Streams", streams),))
+
+
 class Middle(game_pb2_grpc.GameServicer):
     """Game: calls back, unary and streaming."""
 
-    def __init__(self, payment: payment_pb2_grpc.PaymentAsyncStub) -> None:
-        self._payment = payment
+    def __init__(self, channel: client.Channel) -> None:
+        self._payment: payment_pb2_grpc.PaymentAsyncStub = payment_pb2_grpc.PaymentStub(channel)
+        self._total = channel.stream_unary("/test.Streams/Total")
+        self._echo = channel.stream_stream("/test.Streams/Echo")
 
     async def Spin(self, request: game_pb2.SpinRequest, context: Any) -> game_pb2.Round:
         await self._payment.Charge(payment_pb2.MoveRequest(player_id=request.player_id, amount=request.bet))
         entries = [e async for e in self._payment.ListEntries(payment_pb2.ListEntriesRequest(limit=int(request.bet)))]
         wallet = await self._payment.GetWallet(payment_pb2.GetWalletRequest())
         return game_pb2.Round(win=len(entries), round_id=wallet.currency)
+
+    async def ListRounds(self, request: game_pb2.ListRoundsRequest, context: Any) -> game_pb2.ListRoundsResponse:
+        """Streams the limit and its neighbours."""
+        numbers = [str(request.limit + i).encode() for i in range(3)]
+        echoed = [number async for number in self._echo(iter(numbers))]
+        joined = await self._total(iter(echoed))
+        return game_pb2.ListRoundsResponse(rounds=[game_pb2.Round(round_id=joined.decode())])
 
 
 def front(game: game_pb2_grpc.GameAsyncStub) -> Starlette:
@@ -81,6 +112,10 @@ def front(game: game_pb2_grpc.GameAsyncStub) -> Starlette:
         except grpc.aio.AioRpcError as error:
             status = 409 if error.code() is grpc.StatusCode.FAILED_PRECONDITION else 502
             return JSONResponse({"trace_id": telemetry.trace_id(), "code": error.code().name}, status)
+
+    async def streams(request: Request) -> JSONResponse:
+        answer = await game.ListRounds(game_pb2.ListRoundsRequest(limit=int(request.path_params["first"])))
+        return JSONResponse({"trace_id": telemetry.trace_id(), "joined": answer.rounds[0].round_id})
 
     async def boom(request: Request) -> JSONResponse:
         raise RuntimeError(SECRET)
@@ -100,6 +135,7 @@ def front(game: game_pb2_grpc.GameAsyncStub) -> Starlette:
     return Starlette(
         routes=[
             Route("/spins/{bet}", post_spin, methods=["POST"]),
+            Route("/streams/{first}", streams),
             Route("/boom", boom),
             Route("/missing", missing),
             WebSocketRoute("/play", play),
@@ -117,7 +153,7 @@ async def main(role: str, own: Settings) -> None:
         await server.serve(
             role,
             own,
-            lambda s: payment_pb2_grpc.add_PaymentServicer_to_server(Back(), s),  # type: ignore[abstract]
+            add_back,
             ready,
             ["reelback.v1.Payment"],
         )
@@ -126,7 +162,7 @@ async def main(role: str, own: Settings) -> None:
         if role == "front":
             await asgi.serve(role, own, front(game_pb2_grpc.GameStub(channel)), ready)
         else:
-            middle = Middle(payment_pb2_grpc.PaymentStub(channel))  # type: ignore[abstract]
+            middle = Middle(channel)  # type: ignore[abstract]
             await server.serve(
                 role,
                 own,

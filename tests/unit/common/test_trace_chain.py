@@ -66,6 +66,26 @@ def test_a_request_is_one_trace_through_http_unary_and_streaming_calls(chain: Ch
     )
 
 
+def test_streams_of_requests_are_spans_as_well(chain: Chain) -> None:
+    answer = httpx.get(f"{chain.url}/streams/1").json()
+    assert answer["joined"] == "123"
+    assert shape(whole(chain, answer["trace_id"], 7))[2:] == [
+        ("middle", "reelback.v1.Game/ListRounds", SERVER),
+        ("middle", "test.Streams/Echo", CLIENT),
+        ("back", "test.Streams/Echo", SERVER),
+        ("middle", "test.Streams/Total", CLIENT),
+        ("back", "test.Streams/Total", SERVER),
+    ]
+
+
+def test_an_exception_in_the_middle_of_a_stream_is_one_event(chain: Chain) -> None:
+    answer = httpx.get(f"{chain.url}/streams/12").json()
+    failed = next(s for s in whole(chain, answer["trace_id"], 5) if s.service == "back")
+    assert (failed.name, failed.status) == ("test.Streams/Echo", ERROR)
+    events = [e for e in chain.collector.of("event") if e["contexts"]["trace"]["span_id"] == failed.span_id]
+    assert [e["transaction"] for e in events] == ["test.Streams/Echo"]
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -148,8 +168,8 @@ def test_an_unhandled_exception_in_http_is_one_event_and_the_page_knows_its_trac
     trace_id = response.json()["trace_id"]
     (span,) = whole(chain, trace_id, 1)
     assert (span.name, span.status, span.attributes["http.response.status_code"]) == ("GET /boom", ERROR, 500)
-    events = [e for e in chain.collector.of("event") if e["release"] == "front@1.0.0"]
-    assert [e["contexts"]["trace"]["span_id"] for e in events] == [span.span_id]
+    events = [e for e in chain.collector.of("event") if e["contexts"]["trace"]["trace_id"] == trace_id]
+    assert [(e["transaction"], e["contexts"]["trace"]["span_id"]) for e in events] == [("GET /boom", span.span_id)]
 
 
 def test_a_callers_mistake_is_not_a_failure_of_the_server(chain: Chain) -> None:
@@ -169,7 +189,7 @@ def test_probes_and_reflection_make_no_spans(chain: Chain) -> None:
     httpx.get(f"{chain.url}/healthz")
     whole(chain, spin(chain, 10)["trace_id"], 9)
     assert {s.name.split("/")[0] for s in chain.collector.spans} == {
-        "POST ", "GET ", "WS spin", "reelback.v1.Game", "reelback.v1.Payment"
+        "POST ", "GET ", "WS spin", "reelback.v1.Game", "reelback.v1.Payment", "test.Streams"
     }  # fmt: skip
 
 

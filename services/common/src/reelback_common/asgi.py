@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import sentry_sdk
 import uvicorn
 from opentelemetry import context, propagate
 from opentelemetry.trace import Span, Status, StatusCode
@@ -85,7 +86,9 @@ async def _http(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
                 raise
             finally:
                 route = getattr(scope.get("route"), "path", "")
-                span.update_name(f"{method} {route}".strip())
+                name = f"{method} {route}".strip()
+                span.update_name(name)
+                sentry_sdk.get_isolation_scope().set_transaction_name(name)
                 span.set_attributes({"http.route": route, "http.response.status_code": status})
                 if status >= 500:
                     span.set_status(Status(StatusCode.ERROR, str(status)))
