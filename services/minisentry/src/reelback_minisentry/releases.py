@@ -16,13 +16,12 @@ from reelback_minisentry.values import iso
 
 def _utc(value: object) -> object:
     """A time without a zone is UTC, as at Sentry."""
-    if isinstance(value, str):
-        try:
-            parsed = datetime.fromisoformat(value)
-        except ValueError:
-            return value
-        return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    return value
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("must be an ISO 8601 time")
+    parsed = datetime.fromisoformat(value)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_utc)]
