@@ -62,7 +62,7 @@ async def test_acknowledged_writes_outlive_sigkill(tmp_path: Path) -> None:
     server = _start(port, file)
     try:
         async with AsyncMongoClient("127.0.0.1", port, serverSelectionTimeoutMS=5000) as client:
-            wallets = await client.test.wallets.find().sort("_id").to_list()
+            wallets: list[dict[str, Any]] = await client.test.wallets.find().sort("_id").to_list()
     finally:
         _end(server)
     for wallet, count in zip(wallets, acknowledged, strict=True):
