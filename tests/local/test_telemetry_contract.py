@@ -52,6 +52,24 @@ def test_every_edge_is_in_a_trace(stack: Stack, player: Player) -> None:
     until(all_seen, "every edge of the table", 20)
 
 
+def test_what_a_request_asks_of_mongodb_is_in_its_trace_without_the_content(stack: Stack, player: Player) -> None:
+    trace = player.spin()[1]
+
+    def commands(spans: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+        for span in spans:
+            attributes = span["additional_attributes"]
+            if attributes.get("db.system.name") == "mongodb":
+                assert "db.query.text" not in attributes
+                yield attributes["service.name"], span["name"]
+            yield from commands(span["children"])
+
+    def both() -> bool:
+        seen = set(commands(stack.sentry(f"trace/{trace}/")))
+        return {service for service, _ in seen} >= {"game", "payment"}
+
+    until(both, "commands of game and payment", 20)
+
+
 def test_every_service_sends_spans_with_its_release_and_environment(stack: Stack, player: Player) -> None:
     player.spin()
     environment = values.load().environment
