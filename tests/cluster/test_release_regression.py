@@ -206,3 +206,12 @@ def test_deleting_a_scenario_ends_its_candidate_without_an_operator() -> None:
     wait_for(lambda: not pods(NAMESPACE, CANDIDATE), 60, "no candidate")
     wait_for(lambda: get("job", "load", "-n", NAMESPACE) is None, 60, "no players")
     assert releases(STABLE) == {OLD}
+
+
+@pytest.mark.timeout(300)
+def test_deleting_a_scenario_gives_back_what_it_changed_in_place() -> None:
+    kubectl("apply", "-f", "-", stdin=variant(HEALTHY, "deleted", strategy={"type": "Replace"}))
+    in_phase("deleted", "Analyzing")
+    assert OLD not in releases(STABLE)
+    kubectl("delete", "sentryscenario", "deleted", "-n", NAMESPACE, "--timeout=5s")
+    wait_for(lambda: releases(STABLE) == {OLD}, 60, f"payment serves {OLD} again")

@@ -16,6 +16,7 @@ from reelback_operator.store import GROUP, PLURAL, VERSION, Resource
 
 # Below the pod's grace period.
 CLOSE_SECONDS = 20.0
+WATCH_SECONDS = 300
 
 
 def registry_of(runner: Runner, *, clusterwide: bool) -> kopf.OperatorRegistry:
@@ -29,6 +30,9 @@ def registry_of(runner: Runner, *, clusterwide: bool) -> kopf.OperatorRegistry:
     @kopf.on.startup(registry=registry, id="configure")
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.posting.enabled = False
+        # A watch whose connection died in silence is begun anew, with a listing of what it missed.
+        settings.watching.server_timeout = WATCH_SECONDS
+        settings.watching.client_timeout = WATCH_SECONDS + 10
         # Watching for namespaces and CRDs takes rights over the whole cluster.
         settings.scanning.disabled = not clusterwide
 

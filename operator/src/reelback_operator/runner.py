@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,14 +17,14 @@ from reelback_operator import metrics
 from reelback_operator.controller import Controller
 from reelback_operator.engine.resource import Condition, Event, Phase, Scenario, SpecError, Status, Verdict
 from reelback_operator.platforms.base import PlatformError
-from reelback_operator.store import Conflict, Gone, Resource, Store
+from reelback_operator.store import Conflict, Resource, Store
 
 logger = logging.getLogger(__name__)
 
 # Phases in which something is awaited that may be done before the next look is due.
 BRISK = frozenset({Phase.ROLLING_OUT, Phase.ROLLING_BACK})
 LONGEST_PAUSE = 30.0
-ABANDON_ATTEMPTS = 6
+UNDO_ATTEMPTS = 6
 CONFLICT_PAUSE = 0.1
 # Lines of the timeline that are Kubernetes Events of type Warning.
 ALARMING = frozenset(
@@ -45,10 +45,10 @@ ALARMING = frozenset(
 
 @dataclass
 class _Run:
-    """The task of one scenario, and what the user last said in it."""
+    """The task of one scenario, and the scenario as it was last seen. `gone` says that it has been deleted."""
 
-    key: tuple[str, str]
-    intent: tuple[int, Mapping[str, str]]
+    resource: Resource
+    gone: bool = False
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -61,76 +61,92 @@ class Runner:
         self._store = store
         self._controller_of = controller_of
         self._runs: dict[str, _Run] = {}
-        self._abandoned: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def seen(self, resource: Resource) -> None:
         """Take note of a scenario that was listed, added or changed."""
         metrics.set_phase(resource.uid, Phase(resource.status.get("phase", Phase.PENDING)))
         run = self._runs.get(resource.uid)
         if run is not None:
-            if run.intent != resource.intent:
-                run.intent = resource.intent
+            if run.resource.intent != resource.intent:
                 run.wake.set()
         elif not resource.finished:
-            run = _Run((resource.namespace, resource.name), resource.intent)
-            run.task = asyncio.create_task(self._run(resource.uid, run), name=f"scenario {resource.name}")
+            before = [other.task for other in self._runs.values() if other.task and other.resource.key == resource.key]
+            run = _Run(resource)
+            run.task = asyncio.create_task(self._run(run, before), name=f"scenario {resource.name}")
             self._runs[resource.uid] = run
 
     def deleted(self, resource: Resource) -> None:
-        """Take note of a scenario that is gone: end its task, and undo what it changed if it was on."""
+        """Take note of a scenario that is gone; its task undoes what it changed."""
         metrics.set_phase(resource.uid, None)
-        run = self._runs.pop(resource.uid, None)
-        key = (resource.namespace, resource.name)
-        if not resource.finished:
-            task = run.task if run else None
-            self._abandoned[key] = asyncio.create_task(self._abandon(resource, task), name=f"abandon {resource.name}")
-        elif run is not None and run.task is not None:
-            run.task.cancel()
+        if run := self._runs.get(resource.uid):
+            run.gone = True
+            run.wake.set()
 
     async def close(self, seconds: float) -> None:
-        """End every task; what deleted scenarios left is given back first, if that takes no longer than `seconds`."""
-        running = [run.task for run in self._runs.values() if run.task]
-        for task in running:
-            task.cancel()
-        leaving = [*self._abandoned.values()]
+        """End every task; those that undo what a deleted scenario changed get so many seconds to do it."""
+        tasks = [run.task for run in self._runs.values() if run.task]
+        leaving = [run.task for run in self._runs.values() if run.task and run.gone]
+        for task in tasks:
+            if task not in leaving:
+                task.cancel()
         if leaving:
             await asyncio.wait(leaving, timeout=seconds)
         for task in leaving:
             task.cancel()
-        await asyncio.gather(*running, *leaving, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, uid: str, run: _Run) -> None:
-        """Tick until there is nothing left to do. Errors are logged and survived: the next look may do better."""
-        namespace, name = run.key
-        previous = self._abandoned.get(run.key)
-        if previous is not None:
-            await asyncio.wait([previous])
-        failures = 0
+    async def _run(self, run: _Run, before: Sequence[asyncio.Task[None]]) -> None:
+        """Tick until there is nothing left to do, once the tasks of earlier scenarios of this name have ended."""
         try:
-            while True:
-                run.wake.clear()
-                try:
-                    resource = await self._store.read(namespace, name)
-                    if resource is None or resource.uid != uid:
-                        return
-                    pause = 0.0 if resource.finished else await self._tick(resource)
-                    failures = 0
-                    if resource.finished and not run.wake.is_set():
-                        return
-                except Conflict:
-                    pause = CONFLICT_PAUSE
-                except Gone:
-                    return
-                except Exception:
-                    # Whatever it was, the scenario must not be left alone in the middle of a rollout.
-                    logger.exception("scenario %s/%s: this look failed", namespace, name)
-                    metrics.failed_ticks.inc()
-                    failures += 1
-                    pause = min(2.0**failures, LONGEST_PAUSE)
-                await _wait(run.wake, pause)
+            if before:
+                await asyncio.wait(before)
+            await self._watch(run)
+            if run.gone:
+                await self._undo(run.resource)
         finally:
-            if self._runs.get(uid) is run:
-                del self._runs[uid]
+            self._runs.pop(run.resource.uid, None)
+
+    async def _watch(self, run: _Run) -> None:
+        """Tick until the run has ended or the scenario is gone. Errors are survived: the next look may do better."""
+        namespace, name = run.resource.key
+        failures = 0
+        while not run.gone:
+            run.wake.clear()
+            try:
+                resource = await self._store.read(namespace, name)
+                if resource is None or resource.uid != run.resource.uid:
+                    run.gone = True
+                    return
+                run.resource = resource
+                pause = 0.0 if resource.finished else await self._tick(resource)
+                failures = 0
+                if resource.finished and not run.wake.is_set():
+                    return
+            except Conflict:
+                pause = CONFLICT_PAUSE
+            except Exception:
+                # Whatever it was, the scenario must not be left alone in the middle of a rollout.
+                logger.exception("scenario %s/%s: this look failed", namespace, name)
+                metrics.failed_ticks.inc()
+                failures += 1
+                pause = min(2.0**failures, LONGEST_PAUSE)
+            await _wait(run.wake, pause)
+
+    async def _undo(self, resource: Resource) -> None:
+        """Give back what the deleted scenario changed, if it was on."""
+        try:
+            scenario = Scenario.load(resource.manifest)
+        except SpecError:
+            return  # it never ran
+        for attempt in range(1, UNDO_ATTEMPTS + 1):
+            try:
+                await self._controller_of(resource).abandon(scenario)
+                return
+            except Exception as error:
+                unforeseen = not isinstance(error, PlatformError)
+                logger.warning("scenario %s/%s was deleted: %s", *resource.key, error, exc_info=unforeseen)
+                await asyncio.sleep(min(2.0**attempt, LONGEST_PAUSE))
+        logger.error("scenario %s/%s was deleted, and what it changed could not be given back", *resource.key)
 
     async def _tick(self, resource: Resource) -> float:
         """One look at the scenario; the seconds until the next one."""
@@ -162,30 +178,6 @@ class Runner:
                 logger.info("scenario %s/%s: %s %s", resource.namespace, resource.name, entry.event, entry.detail)
                 warning = entry.event in ALARMING
                 await _best_effort(self._store.tell(resource, entry.at, entry.event, entry.detail, warning=warning))
-
-    async def _abandon(self, resource: Resource, task: asyncio.Task[None] | None) -> None:
-        """Undo what the deleted scenario changed, after its task has ended."""
-        key = (resource.namespace, resource.name)
-        try:
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
-            scenario = Scenario.load(resource.manifest)
-            for attempt in range(1, ABANDON_ATTEMPTS + 1):
-                try:
-                    await self._controller_of(resource).abandon(scenario)
-                    return
-                except PlatformError as error:
-                    logger.warning("scenario %s/%s was deleted: %s (attempt %d)", *key, error, attempt)
-                    await asyncio.sleep(min(2.0**attempt, LONGEST_PAUSE))
-            logger.error("scenario %s/%s was deleted and could not be undone", *key)
-        except SpecError:
-            return  # it never ran
-        except Exception:
-            logger.exception("scenario %s/%s was deleted and could not be undone", *key)
-        finally:
-            if self._abandoned.get(key) is asyncio.current_task():
-                del self._abandoned[key]
 
 
 async def _wait(wake: asyncio.Event, seconds: float) -> None:

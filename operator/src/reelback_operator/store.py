@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from httpx2 import HTTPStatusError
-from lightkube import AsyncClient
+from lightkube import ApiError, AsyncClient
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.models.core_v1 import ObjectReference
 from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
@@ -26,11 +26,7 @@ SentryScenario = create_namespaced_resource(GROUP, VERSION, KIND, PLURAL)
 
 
 class Conflict(Exception):
-    """Somebody wrote the scenario since it was read: read it again and decide anew."""
-
-
-class Gone(Exception):
-    """The scenario has been deleted."""
+    """Somebody wrote or deleted the scenario since it was read: read it again and decide anew."""
 
 
 @dataclass
@@ -47,6 +43,11 @@ class Resource:
         metadata = self.manifest["metadata"]
         self.namespace, self.name, self.uid = metadata["namespace"], metadata["name"], metadata["uid"]
         self.version = metadata["resourceVersion"]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
 
     @property
     def status(self) -> Mapping[str, Any]:
@@ -102,18 +103,21 @@ class Store:
                 return True
 
     async def read(self, namespace: str, name: str) -> Resource | None:
-        """The scenario as it is now, None when there is none."""
+        """The scenario as it is now, None when there is none.
+
+        A 404 without Kubernetes' own status comes from a server that does not know the CRD (yet): that is an error.
+        """
         try:
             return Resource(dict(await self._client.get(SentryScenario, name, namespace=namespace)))
-        except HTTPStatusError as error:
-            if error.response.status_code == 404:
+        except ApiError as error:
+            if error.status.code == 404:
                 return None
             raise
 
     async def save(self, resource: Resource, status: Mapping[str, Any]) -> None:
-        """Write the status if nobody wrote the scenario since it was read; `resource` is then up to date again.
+        """Write the status if nobody wrote or deleted the scenario since it was read, else raise Conflict.
 
-        Raises Conflict or Gone otherwise.
+        `resource` is then up to date again.
         """
         body = SentryScenario.Status(
             apiVersion=API_VERSION,
@@ -124,10 +128,8 @@ class Store:
         )
         try:
             saved = await self._client.replace(body)
-        except HTTPStatusError as error:
-            if error.response.status_code == 404:
-                raise Gone from error
-            if error.response.status_code == 409:
+        except ApiError as error:
+            if error.status.code in (404, 409):
                 raise Conflict from error
             raise
         resource.manifest = dict(saved)
@@ -151,6 +153,6 @@ class Store:
         )
         try:
             await self._client.create(event)
-        except HTTPStatusError as error:
-            if error.response.status_code != 409:
+        except ApiError as error:
+            if error.status.code != 409:
                 raise
