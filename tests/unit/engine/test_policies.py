@@ -206,10 +206,9 @@ async def test_a_step_taken_again_changes_nothing(
         return first
 
     monkeypatch.setattr(step_module, "step", twice)
-    policies: list[dict[str, Any]] = [
-        {"release.patch": {}},
-        *({"rollback": {"mode": mode}} for mode in ("Auto", "Manual", "Never")),
-    ]
+    share = {"name": "share", "type": "ErrorRate", "method": "Threshold", "max": "0.1"}
+    policies: list[dict[str, Any]] = [{"rollback": {"mode": mode}} for mode in ("Auto", "Manual", "Never")]
+    policies += [{"release.patch": {}}, {"analysis.checks": [share]}]
     for changes in policies:
         await world().play(scenario(changes), limit=120)
     assert steps > 100

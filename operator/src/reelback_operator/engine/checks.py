@@ -146,7 +146,8 @@ def _against_limit(
         value=value,
         samples=samples,
         failures=failures,
-        detail=f"{check.name} {words}" + (f": {failures} looks in a row" if above else ""),
+        detail=f"{check.name} {words}"
+        + (f": {failures} of {check.consecutive_failures} looks in a row" if above else ""),
     )
 
 

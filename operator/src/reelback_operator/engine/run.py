@@ -94,9 +94,9 @@ class Step:
                 since = times.detected_at or applied
                 wanted.append(MarkDeploy(target.old_release, name, since, times.rolled_back_at))
         done = {*status.sentry.releases, *status.sentry.deploys}
-        self.actions += [
-            mark for mark in wanted if (mark.release if isinstance(mark, MarkRelease) else mark.label) not in done
-        ]
+        for mark in wanted:
+            if (mark.release if isinstance(mark, MarkRelease) else mark.label) not in done and mark not in self.actions:
+                self.actions.append(mark)
 
     def end(self, phase: Phase, event: str) -> None:
         """End the run once the players are gone and Sentry knows, or does not answer."""
