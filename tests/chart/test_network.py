@@ -46,7 +46,7 @@ def wanted() -> set[tuple[str, str]]:
 
 def test_traffic_goes_along_the_edges_of_the_map_and_no_others(stack: Objects) -> None:
     templates = pods(stack)
-    pairs = [(one, other) for one in templates for other in templates if one != other and other != "load"]
+    pairs = [(one, other) for one in templates for other in templates if other not in (one, "load")]
     sending = {
         (source, target)
         for source, target in pairs
