@@ -66,7 +66,7 @@ e2e: $(VENV)/dev ## the stack on kind, and the tests on it; the cluster stays up
 	@kind get clusters 2>/dev/null | grep -qx reelback || kind create cluster --config kind-config.yaml --wait 180s
 	@skaffold config set --global collect-metrics false >/dev/null
 	skaffold run
-	$(BIN)/pytest tests/cluster
+	$(BIN)/pytest tests/chart tests/cluster
 
 bench: $(VENV)/dev ## the measured figures, one JSON object
 	@$(BIN)/python -m bench
