@@ -164,12 +164,13 @@ def test_other_groups_and_functions(shared: Server, name: str) -> None:
         ("B", "5", "ok"),
     ]
     functions = ["count_unique(transaction)", "avg(span.duration)", "failure_count()", "epm()", "p50(span.duration)"]
-    (row,) = rows(shared, "spans", functions, f"release:{name}", project="5")
+    segments = f"release:{name} is_transaction:true"
+    (row,) = rows(shared, "spans", functions, segments, project="5")
     assert (row["count_unique(transaction)"], row["failure_count()"]) == (2, 1)
     assert row["avg(span.duration)"] == row["p50(span.duration)"] == pytest.approx(20, rel=0.04)
-    assert row["epm()"] == pytest.approx(3 / 60, rel=0.01)
-    assert rows(shared, "spans", ["count()"], f"release:{name}", project="6") == [{"count()": 0}]
-    assert rows(shared, "spans", ["count()"], f"release:{name}", project="-1") == [{"count()": 3}]
+    assert row["epm()"] == pytest.approx(2 / 60, rel=0.01)
+    assert rows(shared, "spans", ["count()"], segments, project="6") == [{"count()": 0}]
+    assert rows(shared, "spans", ["count()"], segments, project="-1") == [{"count()": 2}]
 
 
 def test_a_segment_counts_in_the_second_of_its_end(shared: Server, name: str) -> None:
@@ -178,7 +179,9 @@ def test_a_segment_counts_in_the_second_of_its_end(shared: Server, name: str) ->
         shared.sent(("transaction", transaction(name, 1) | {"start_timestamp": end - 5, "timestamp": end}))
 
     def count(start: int, end: int) -> int:
-        found = rows(shared, "spans", ["count()"], f"release:{name}", start=iso(start), end=iso(end))
+        found = rows(
+            shared, "spans", ["count()"], f"is_transaction:true release:{name}", start=iso(start), end=iso(end)
+        )
         return int(found[0]["count()"])
 
     assert [count(second + at, second + at + 1) for at in (-1, 0, 1, 2)] == [0, 2, 1, 0]
@@ -226,11 +229,16 @@ def test_errors(shared: Server, name: str) -> None:
         ({"dataset": "spans", "field": "count()", "start": "now", "end": "later"}, "start and end"),
         ({"dataset": "spans", "field": "count()", "start": "2026-01-02", "end": "2026-01-01"}, "end"),
         ({"dataset": "spans", "field": "count()", "cursor": "x"}, "cursor"),
+        ({"dataset": "spans", "field": "count()", "query": "release:a"}, "add is_transaction:true"),
         ({"dataset": "spans", "field": ["count()"] * 21}, "field"),
     ],
 )
 def test_unknown_queries(shared: Server, query: dict[str, Any], says: str) -> None:
-    refused = shared.call("GET", "/events/", params=query)
+    refused = shared.call(
+        "GET",
+        "/events/",
+        params=query if query.get("dataset") == "errors" else {"query": "is_transaction:true"} | query,
+    )
     assert refused.status_code == 400
     assert says in refused.json()["detail"]
 
@@ -239,7 +247,7 @@ def test_timeseries(shared: Server, name: str) -> None:
     second = int(time.time()) // 10 * 10 - 20
     for end in (second, second, second + 10):
         shared.sent(("transaction", transaction(name, 1) | {"start_timestamp": end - 0.1, "timestamp": end}))
-    query = {"dataset": "spans", "query": f"release:{name}", "interval": "10s"}
+    query = {"dataset": "spans", "query": f"is_transaction:true release:{name}", "interval": "10s"}
     window = {"start": iso(second - 10), "end": iso(second + 20)}
     answer = shared.ask("/events-timeseries/", **query, **window)
     (series,) = answer["timeSeries"]

@@ -1,7 +1,7 @@
 """The subset of Sentry's search language: what it finds, and that anything else is refused."""
 
 import pytest
-from reelback_minisentry.query import BadQuery, parse
+from reelback_minisentry.query import BadQuery, parse, requires
 
 FIELDS = ("release", "environment", "span.status", "transaction", "is_transaction")
 ROWS = {
@@ -69,3 +69,19 @@ def test_refuses(query: str, says: str) -> None:
     with pytest.raises(BadQuery) as refused:
         parse(query, FIELDS)
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "required"),
+    [
+        ("is_transaction:true", True),
+        ("release:a is_transaction:true AND (transaction:b OR transaction:c)", True),
+        ("", False),
+        ("!is_transaction:true", False),
+        ("is_transaction:false", False),
+        ("is_transaction:true OR release:a", False),
+        ("(is_transaction:true OR release:a) release:b", False),
+    ],
+)
+def test_requires(query: str, required: bool) -> None:
+    assert requires(query, "is_transaction", "true") is required

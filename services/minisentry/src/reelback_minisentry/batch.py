@@ -110,13 +110,10 @@ class Batch:
 
     def _add_spans(self, trace_id: str, spans: list[Span], now: float) -> None:
         for span in spans:
-            origin = span.origin
-            name, segment = (span.name, "true") if span.segment else ("", "false")
-            suffix = f"{SEPARATOR}{span.status}{SEPARATOR}{bin_of((span.end - span.start) * 1000)}"
-            place = (origin.environment, origin.project, origin.release, name, segment)
-            self._count(keys.SPANS, span.end, place, suffix)
             if span.segment:
-                self._add_release(origin, now)
+                suffix = f"{SEPARATOR}{span.status}{SEPARATOR}{bin_of((span.end - span.start) * 1000)}"
+                self._count(keys.SPANS, span.end, (*_place(span.origin), span.name), suffix)
+                self._add_release(span.origin, now)
         self._add_line(trace_id, orjson.dumps(spans), now)
 
     def _add_error(self, error: Error, now: float) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from reelback_minisentry import keys
 from reelback_minisentry.histogram import mean, percentile
 from reelback_minisentry.keys import Cube
-from reelback_minisentry.query import BadQuery, Predicate, parse
+from reelback_minisentry.query import BadQuery, Predicate, parse, requires
 
 Cell = tuple[Mapping[str, str], int]
 Value = str | int | float | None
@@ -38,8 +38,13 @@ class Dataset:
     aliases: Mapping[str, str]
 
     def predicate(self, query: str) -> Predicate:
-        """The filter of a query. Raises BadQuery."""
-        return parse(query, self.fields, self.aliases)
+        """The filter of a query. Raises BadQuery, also for one that asks for spans that are not counted."""
+        if self.cube is not keys.SPANS:
+            return parse(query, self.fields, self.aliases)
+        wanted = parse(query, (*self.fields, "is_transaction"), self.aliases)
+        if not requires(query, "is_transaction", "true"):
+            raise BadQuery("query: of dataset spans only segments are counted here; add is_transaction:true")
+        return lambda row: wanted({**row, "is_transaction": "true"})
 
 
 SPANS = Dataset(

@@ -65,7 +65,9 @@ class Cube:
 
 
 _WHERE = ("environment", "project", "release")
-SPANS = Cube("spans", (*_WHERE, "transaction", "is_transaction", "span.status", "bin"))
+SPANS = Cube("spans", (*_WHERE, "transaction", "span.status", "bin"))
+"""Segments only: one a request of a service. The spans inside are kept in their trace, not counted."""
+
 ERRORS = Cube("errors", (*_WHERE, "transaction", "level", "issue.id"))
 SESSIONS = Cube("sessions", (*_WHERE, "outcome"), HOUR)
 ITEMS = Cube("items", ("type",), HOUR)

@@ -40,23 +40,39 @@ def parse(query: str, fields: Collection[str], aliases: Mapping[str, str] | None
     return _Parser(query, fields, aliases or {}).whole()
 
 
+def requires(query: str, key: str, value: str) -> bool:
+    """Whether everything that a query finds has this value under a key, as a term of its own says."""
+    depth, found = 0, False
+    for token in _tokens(query):
+        depth += bool(token["open"]) - bool(token["close"])
+        if depth == 0 and token["word"] == "OR":
+            return False
+        found |= depth == 0 and not token["not"] and token["key"] == key and token["value"] == value
+    return found
+
+
+def _tokens(query: str) -> list[re.Match[str]]:
+    tokens: list[re.Match[str]] = []
+    position = 0
+    query = query.rstrip()
+    while position < len(query):
+        match = _TOKEN.match(query, position)
+        if match is None:
+            raise BadQuery(f"query: not understood from {query[position:].strip()[:60]!r}; only key:value is")
+        tokens.append(match)
+        position = match.end()
+    return tokens
+
+
 class _Parser:
     """Recursive descent: any = all (OR all)*; all = term (AND? term)*; term = (any) | [!]key:value."""
 
     def __init__(self, query: str, fields: Collection[str], aliases: Mapping[str, str]) -> None:
         self._fields = fields
         self._aliases = aliases
-        self._tokens: list[re.Match[str]] = []
+        self._tokens = _tokens(query)
         self._at = 0
         self._depth = 0
-        position = 0
-        query = query.rstrip()
-        while position < len(query):
-            match = _TOKEN.match(query, position)
-            if match is None:
-                raise BadQuery(f"query: not understood from {query[position:].strip()[:60]!r}; only key:value is")
-            self._tokens.append(match)
-            position = match.end()
 
     def whole(self) -> Predicate:
         if not self._tokens:
