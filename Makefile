@@ -9,7 +9,7 @@ export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
 SCENARIO ?= scenarios/scenario-release-regression.yaml
-.PHONY: help demo up lock lint proto test e2e bench clean
+.PHONY: help demo up lock lint proto test e2e e2e-tools bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,11 +58,13 @@ lint: $(VENV)/dev ## format, types, imports, and that the stubs are those of pro
 test: $(VENV)/dev ## every test that needs neither Docker nor Kubernetes
 	$(BIN)/pytest
 
-e2e: export SKAFFOLD_INTERACTIVE := false
-e2e: export SKAFFOLD_UPDATE_CHECK := false
-e2e: $(VENV)/dev ## the stack on kind, and the tests on it; the cluster stays up
+e2e-tools:
 	@for tool in docker kind kubectl helm skaffold; do \
 	  command -v $$tool >/dev/null || { echo "make e2e needs $$tool on the PATH, and it is not there"; exit 1; }; done
+
+e2e: export SKAFFOLD_INTERACTIVE := false
+e2e: export SKAFFOLD_UPDATE_CHECK := false
+e2e: e2e-tools $(VENV)/dev ## the stack on kind, and the tests on it; the cluster stays up
 	@kind get clusters 2>/dev/null | grep -qx reelback || kind create cluster --config kind-config.yaml --wait 180s
 	@skaffold config set --global collect-metrics false >/dev/null
 	skaffold run
