@@ -14,7 +14,7 @@ import signal
 import sys
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import Any
 
 from aiohttp import web
 
@@ -180,14 +180,12 @@ def say(progress: Progress) -> None:
         print(progress.model_dump_json(exclude_defaults=True), flush=True)
 
 
-def _lock(home: Home) -> TextIO:
-    """The folder's lock, held until this process ends. Raises BlockingIOError when another holds it."""
-    file = home.lock.open("a+")
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+def _lock(home: Home) -> None:
+    """Take the folder's lock until this process has ended. Raises BlockingIOError when another holds it."""
+    descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
 
 
 def main() -> int:
@@ -197,24 +195,22 @@ def main() -> int:
     home = Home.default()
     home.create()
     try:
-        lock = _lock(home)
+        _lock(home)
     except BlockingIOError:
         say(Progress(running=True))
         return 1
-    with lock:
-        try:
-            stack = plan(values.load(), os.environ, home)
-            problem = ports.taken(stack)
-        except ValueError as error:
-            problem = str(error)
-        if problem:
-            say(Progress(error=problem))
-            return 1
-        lastrun.forget_unfinished(home.last_run)
-        for old in (home.folder / "log").glob("*.log"):
-            if old.name != "supervisor.log":
-                old.unlink()
-        return asyncio.run(Daemon(stack, home).run())
+    try:
+        stack = plan(values.load(), os.environ, home)
+        problem = ports.taken(stack)
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        say(Progress(error=problem))
+        return 1
+    lastrun.forget_unfinished(home.last_run)
+    for old in (home.folder / "log").glob("*.log"):
+        os.truncate(old, 0)
+    return asyncio.run(Daemon(stack, home).run())
 
 
 if __name__ == "__main__":

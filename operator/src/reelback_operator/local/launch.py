@@ -89,7 +89,7 @@ def _launch(home: Home) -> Launched:
     home.create()
     reading, writing = os.pipe()
     try:
-        with home.log("supervisor").open("wb") as log:
+        with home.log("supervisor").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "reelback_operator.local.daemon"],
                 stdin=reading,
