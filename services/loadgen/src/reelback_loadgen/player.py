@@ -76,12 +76,15 @@ class Player(FastHttpUser):
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         """The answer, or None if there is none worth having."""
-        response = self.client.post(f"/api/v1/{path}", json=body, headers=self._headers)
-        return response.json() if response.ok else None
+        return _content(self.client.post(f"/api/v1/{path}", json=body, headers=self._headers))
 
     def _get(self, path: str) -> dict[str, Any] | None:
-        response = self.client.get(f"/api/v1/{path}", headers=self._headers)
-        return response.json() if response.ok else None
+        return _content(self.client.get(f"/api/v1/{path}", headers=self._headers))
+
+
+def _content(response: Any) -> dict[str, Any] | None:
+    """The JSON of a success; Locust's own `ok` holds for a connection that broke as well (status 0)."""
+    return response.json() if 200 <= response.status_code < 300 else None
 
 
 def players(rps: float) -> tuple[type[Player], int, float]:
