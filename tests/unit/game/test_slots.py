@@ -15,7 +15,7 @@ SMALL = Machine(
     strips=[
         ["bell", "plum", "bell", "star"],
         ["bell", "wild", "plum", "star", "bell"],
-        ["plum", "bell", "wild", "star"],
+        ["plum", "bell", "wild", "star", "plum"],
     ],
     lines=[(1, 1, 1), (0, 1, 2), (2, 2, 0)],
     pays={"bell": {2: 1, 3: 4}, "plum": {3: 9}, "star": {2: 3, 3: 20}},
@@ -91,7 +91,7 @@ def test_a_seed_repeats_and_the_fair_source_does_not() -> None:
 @pytest.mark.parametrize(
     ("stops", "window", "wins"),
     [
-        ((0, 0, 3), "bell bell star plum wild plum bell plum bell", ((1, "plum", 3, 18), (2, "bell", 3, 8))),
+        ((0, 0, 4), "bell bell plum plum wild plum bell plum bell", ((1, "plum", 3, 18), (2, "bell", 3, 8))),
         ((0, 4, 1), "bell bell bell plum bell wild bell wild star", ((2, "bell", 2, 2), (3, "bell", 3, 8))),
     ],
 )

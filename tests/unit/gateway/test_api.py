@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -230,6 +233,36 @@ async def test_a_spin_is_one_trace(gateway: Gateway, spans: InMemorySpanExporter
     if answer.json()["win"]:
         expected["reelback.v1.Payment/Payout"] = "reelback.v1.Game/Spin"
     assert above == expected
+
+
+async def test_a_failure_of_the_gateway_itself_is_a_problem_too(gateway: Gateway) -> None:
+    async def broken() -> None:
+        raise RuntimeError("private")
+
+    gateway.app.add_api_route("/broken", broken)
+    answer = await gateway.http.get("/broken")
+    assert (answer.status_code, answer.json()["status"]) == (500, 500)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "private" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("JWT_SECRET", "tooshort"), ("RATE_PER_PLAYER", "0"), ("CORS_ORIGINS", "*")]
+)
+def test_bad_variables_are_refused_by_name(variable: str, value: str) -> None:
+    targets = {f"{name}_TARGET": "dns:///127.0.0.1:1" for name in ("USER", "GAME", "PAYMENT")}
+    good = {"PORT": "0", "METRICS_PORT": "0", "REDIS_URL": "redis://127.0.0.1:1", "JWT_SECRET": SECRET, **targets}
+    ended = subprocess.run(
+        [sys.executable, "-m", "reelback_gateway"],
+        env={**os.environ, **good, variable: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"{variable}: ")
+    assert value == "0" or value not in ended.stderr
 
 
 async def test_browsers_of_named_origins_may_send_their_trace(gateway: Gateway) -> None:

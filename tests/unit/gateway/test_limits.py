@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from reelback_common import redis
+from reelback_gateway import limits
 from reelback_gateway.limits import Limiter
 from reelback_gateway.problems import Problem
 
@@ -19,8 +20,9 @@ from tests.unit.gateway.conftest import platform
 
 
 @pytest.fixture
-async def limiters(redis_url: str) -> AsyncIterator[list[Limiter]]:
-    """Those of two gateways."""
+async def limiters(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Limiter]]:
+    """Those of two gateways, with patience: on a busy machine a late answer is not one that lets everything pass."""
+    monkeypatch.setattr(limits, "ANSWER_SECONDS", 10)
     async with redis.connect(redis_url) as one, redis.connect(redis_url) as other:
         yield [Limiter(cache, per_player=10, per_address=1000) for cache in (one, other)]
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 import pytest
 from reelback_user import passwords
 from reelback_user.accounts import Invalid, check_password, clean_name, normalise_email
@@ -49,3 +53,15 @@ async def test_passwords_are_salted_argon2id() -> None:
     assert await passwords.matches(first, "correct horse")
     assert not await passwords.matches(first, "correct horsf")
     assert not await passwords.matches(None, "nobody has this password")
+
+
+async def test_hashing_leaves_the_event_loop_free() -> None:
+    works: list[Coroutine[Any, Any, Any]] = [
+        passwords.hashed("correct horse"),
+        passwords.matches(None, "correct horse"),
+    ]
+    for work in works:
+        task = asyncio.create_task(work)
+        await asyncio.sleep(0)
+        assert not task.done()  # on the loop it would be over within this one turn
+        await task

@@ -154,16 +154,6 @@ async def test_a_profile_can_be_made_slow(user: UserAsyncStub) -> None:
     assert time.perf_counter() - started > 0.3
 
 
-async def test_hashing_leaves_the_event_loop_free(user: UserAsyncStub) -> None:
-    work = asyncio.gather(*(user.Register(registration(f"p{number}@example.com")) for number in range(12)))
-    turns = 0
-    while not work.done():
-        await asyncio.sleep(0)
-        turns += 1
-    await work
-    assert turns > 2000  # with the hashes on the loop it turns a few dozen times for each
-
-
 async def test_sessions_without_redis_are_said_to_be_unavailable(mongodb_url: str) -> None:
     async with (
         services.database(mongodb_url) as database,
