@@ -199,7 +199,13 @@ class Sentry:
                 pause = self._closed_until - time.monotonic()
                 if pause > 0:
                     raise SentryError(f"Sentry limits the rate of requests, for {pause:.0f} s more", 429)
-                response = await self._http.request(method, path, params=parameters, json=json)
+                try:
+                    response = await self._http.request(method, path, params=parameters, json=json)
+                except (httpx2.ReadError, httpx2.RemoteProtocolError):
+                    # Most likely a kept connection that the other side has closed: what only asks may ask again.
+                    if method != "GET":
+                        raise
+                    response = await self._http.request(method, path, params=parameters)
                 if response.is_success:
                     return response.json()
                 if response.status_code == 429:
@@ -208,7 +214,7 @@ class Sentry:
         except (TimeoutError, httpx2.TimeoutException):
             raise SentryError(f"Sentry did not answer within {REQUEST_SECONDS:.0f} s ({path})") from None
         except httpx2.HTTPError as error:
-            raise SentryError(f"Sentry cannot be reached: {error or type(error).__name__}") from None
+            raise SentryError(f"Sentry cannot be reached: {str(error) or type(error).__name__}") from None
         except ValueError:
             raise SentryError(f"Sentry's answer is not JSON ({path})") from None
 

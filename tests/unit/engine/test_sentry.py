@@ -160,6 +160,25 @@ async def test_a_sentry_that_is_slow_or_away(monkeypatch: pytest.MonkeyPatch) ->
             await sentry.look(QUESTION)
 
 
+async def test_a_kept_connection_that_was_closed_is_no_failure() -> None:
+    answered: list[asyncio.Task[None] | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        answered.append(asyncio.current_task())
+        writer.write(b"HTTP/1.1 500 X\r\nContent-Length: 2\r\n\r\n{}")
+        await reader.read(1)  # the next request, or the end
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Sentry(f"http://127.0.0.1:{port}", "org", "shop", "token", "demo") as sentry:
+        with pytest.raises(SentryError, match="Sentry answers 500"):
+            await sentry.look(QUESTION)
+    await asyncio.gather(*filter(None, answered))
+    assert len(answered) == 2
+
+
 async def test_one_request_is_in_flight() -> None:
     busy = most = 0
 
