@@ -56,9 +56,10 @@ class Resource:
 
     @property
     def intent(self) -> tuple[int, Mapping[str, str]]:
-        """What the user says in it: the spec's generation and the annotations."""
+        """What the user says in it: the spec's generation, and the annotations that are meant for the operator."""
         metadata = self.manifest["metadata"]
-        return metadata["generation"], dict(metadata.get("annotations") or {})
+        annotations = metadata.get("annotations") or {}
+        return metadata["generation"], {key: annotations[key] for key in annotations if key.startswith(f"{GROUP}/")}
 
     @property
     def finished(self) -> bool:
