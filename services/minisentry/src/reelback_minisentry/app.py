@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from reelback_minisentry import api
+from reelback_minisentry import api, board
 from reelback_minisentry.api.guard import answer
 from reelback_minisentry.editor import Editor
 from reelback_minisentry.ingest import Ingest
@@ -42,6 +42,7 @@ class App:
                 Route("/healthz", healthz),
                 Route("/readyz", readyz),
                 *api.routes(reader, Editor(redis), token),
+                *board.routes(reader),
             ],
             exception_handlers={404: _unknown, 405: _not_allowed},
         )

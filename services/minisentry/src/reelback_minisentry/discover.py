@@ -63,15 +63,18 @@ class Aggregate:
     unit: str | None = None
 
 
-def _total(cells: list[Cell]) -> int:
+def total(cells: list[Cell]) -> int:
+    """How often all of them were counted."""
     return sum(n for _, n in cells)
 
 
-def _failures(cells: list[Cell]) -> int:
+def failures(cells: list[Cell]) -> int:
+    """How many of these segments failed."""
     return sum(n for row, n in cells if row["span.status"] not in HEALTHY)
 
 
-def _bins(cells: list[Cell]) -> Counter[int]:
+def latencies(cells: list[Cell]) -> Counter[int]:
+    """The histogram of these segments' durations."""
     bins: Counter[int] = Counter()
     for row, n in cells:
         bins[int(row["bin"])] += n
@@ -79,24 +82,24 @@ def _bins(cells: list[Cell]) -> Counter[int]:
 
 
 def _failure_rate(cells: list[Cell]) -> float | None:
-    total = _total(cells)
-    return _failures(cells) / total if total else None
+    n = total(cells)
+    return failures(cells) / n if n else None
 
 
 def _percentile(share: float) -> Aggregate:
-    return Aggregate(lambda cells, _: percentile(_bins(cells), share), "duration", "millisecond")
+    return Aggregate(lambda cells, _: percentile(latencies(cells), share), "duration", "millisecond")
 
 
 _OF_ALL = {
-    "count()": Aggregate(lambda cells, _: _total(cells), "integer"),
-    "eps()": Aggregate(lambda cells, seconds: _total(cells) / seconds, "rate", "1/second"),
-    "epm()": Aggregate(lambda cells, seconds: _total(cells) * 60 / seconds, "rate", "1/minute"),
+    "count()": Aggregate(lambda cells, _: total(cells), "integer"),
+    "eps()": Aggregate(lambda cells, seconds: total(cells) / seconds, "rate", "1/second"),
+    "epm()": Aggregate(lambda cells, seconds: total(cells) * 60 / seconds, "rate", "1/minute"),
 }
 _OF_SPANS = _OF_ALL | {
     "count(span.duration)": _OF_ALL["count()"],
-    "failure_count()": Aggregate(lambda cells, _: _failures(cells), "integer"),
+    "failure_count()": Aggregate(lambda cells, _: failures(cells), "integer"),
     "failure_rate()": Aggregate(lambda cells, _: _failure_rate(cells), "percentage"),
-    "avg(span.duration)": Aggregate(lambda cells, _: mean(_bins(cells)), "duration", "millisecond"),
+    "avg(span.duration)": Aggregate(lambda cells, _: mean(latencies(cells)), "duration", "millisecond"),
     **{f"p{n}(span.duration)": _percentile(n / 100) for n in (50, 75, 90, 95, 99)},
 }
 

@@ -143,7 +143,7 @@ def detail(event: dict[str, Any]) -> dict[str, object]:
         ],
         "tags": _tags(event.get("tags")),
         "flags": {
-            text(entry.get("flag")): text(entry.get("result")) or str(entry.get("result"))[:40]
+            text(entry.get("flag")): str(entry.get("result")).lower()[:40]
             for entry in objects(obj(obj(event.get("contexts")).get("flags")).get("values"), MAX_TAGS)
         },
         "breadcrumbs": [

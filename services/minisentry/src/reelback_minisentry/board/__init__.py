@@ -1,0 +1,71 @@
+"""The release board: pages for people, served from here alone, with data that anybody who reaches them may read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from reelback_minisentry import traces
+from reelback_minisentry.api.guard import Call, answer
+from reelback_minisentry.board.data import Board
+from reelback_minisentry.reader import Reader
+from reelback_minisentry.values import hex_id
+
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+def routes(reader: Reader) -> list[Route]:
+    """The pages, their files and their data."""
+    board = Board(reader)
+    folder = Path(__file__).parent / "static"
+    page = (folder / "index.html").read_bytes()
+    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in _TYPES}
+
+    async def index(_: Request) -> Response:
+        return Response(page, media_type="text/html", headers=_HEADERS)
+
+    async def file(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in files:
+            return answer({"detail": "no such file"}, 404)
+        return Response(files[name], media_type=_TYPES[Path(name).suffix], headers=_HEADERS)
+
+    async def overview(request: Request) -> Response:
+        query = request.query_params
+        return answer(await board.overview(query.get("service", "")[:200], query.get("environment", "")[:64]))
+
+    async def issue(request: Request) -> Response:
+        found = await board.issue(request.path_params["id"])
+        return answer(found) if found else answer({"detail": "This issue is not known (any more)."}, 404)
+
+    async def trace(request: Request) -> Response:
+        return answer(traces.shape(await reader.trace(hex_id(request.path_params["id"], 32))))
+
+    return [
+        Route("/", index),
+        Route("/issues/{id}", index),
+        Route("/trace/{id}", index),
+        Route("/board/{name}", file),
+        Route("/board/data/overview", _or_503(overview)),
+        Route("/board/data/issues/{id}", _or_503(issue)),
+        Route("/board/data/trace/{id}", _or_503(trace)),
+    ]
+
+
+def _or_503(call: Call) -> Call:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await call(request)
+        except (RedisError, OSError, TimeoutError):
+            return answer({"detail": "The store does not answer."}, 503)
+
+    return endpoint

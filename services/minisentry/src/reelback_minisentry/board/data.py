@@ -1,0 +1,114 @@
+"""Reads what the release board shows, at most once a second for everybody who looks at the same thing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from typing import Any
+
+from reelback_minisentry import issues, keys
+from reelback_minisentry.board import summary
+from reelback_minisentry.discover import Cell, total
+from reelback_minisentry.params import Place, Window
+from reelback_minisentry.reader import Reader, cells
+from reelback_minisentry.sdkspans import service_of
+
+FRESH = 1.0
+"""Seconds that an answer is good for."""
+
+MAX_ISSUES = 25
+DAY = 86_400
+
+
+class Board:
+    """The data of the pages. Every method raises redis.RedisError when Redis does not answer."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._lock = asyncio.Lock()
+        self._last: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
+
+    async def overview(self, service: str, environment: str) -> dict[str, Any]:
+        """Everything of the front page. An empty service is the one that was deployed last."""
+        async with self._lock:  # whoever comes meanwhile takes what the first one has read
+            now = time.time()
+            self._last = {asked: last for asked, last in self._last.items() if now - last[0] < FRESH}
+            if (service, environment) not in self._last:
+                self._last[service, environment] = (now, await self._read(service, environment, now))
+            return self._last[service, environment][1]
+
+    async def _read(self, asked: str, environment: str, now: float) -> dict[str, Any]:
+        releases = dict(await self._reader.releases())
+        deploys = await self._reader.deploys()
+        services = summary.services(releases, deploys)
+        service = asked or (services[0] if services else "")
+        place = Place(frozenset([environment] if environment else []), frozenset())
+        end = int(now) // summary.STEP * summary.STEP + summary.STEP
+        window = Window(end - summary.WINDOW, end, keys.SECOND)
+        anywhere = Place(frozenset(), frozenset())
+
+        steps: defaultdict[int, list[dict[bytes, bytes]]] = defaultdict(list)
+        for second, counters in await self._reader.counters(keys.SPANS, window):
+            steps[second // summary.STEP * summary.STEP].append(counters)
+        environments: set[str] = {deploy["environment"] for deploy in deploys}
+        points: dict[int, list[Cell]] = {}
+        for start, hashes in steps.items():
+            found = cells(keys.SPANS, hashes, anywhere)
+            environments |= {row["environment"] for row, _ in found}
+            points[start] = [
+                (row, n)
+                for row, n in found
+                if service_of(row["release"]) == service and place.holds(row["environment"], row["project"])
+            ]
+        of_window = summary.by_release(cell for found in points.values() for cell in found)
+        errors = summary.by_release(await self._reader.cells(keys.ERRORS, window, place))
+        sessions = summary.by_release(
+            cell for _, cell in await self._reader.sessions(Window.between(now - DAY, now, now).hours(), place)
+        )
+        return {
+            "now": now,
+            "services": services,
+            "service": service,
+            "environments": sorted(filter(None, environments)),
+            "environment": environment,
+            "deploys": [
+                summary.deploy(deploy)
+                for deploy in deploys
+                if service_of(deploy["release"]) == service and environment in ("", deploy["environment"])
+            ],
+            "start": window.start,
+            "step": summary.STEP,
+            "points": summary.points(points, range(window.start, window.end, summary.STEP)),
+            "releases": [
+                summary.release(
+                    version,
+                    fields,
+                    of_window.get(version, []),
+                    sessions.get(version, []),
+                    total(errors.get(version, [])),
+                )
+                for version, fields in releases.items()
+                if service_of(version) == service
+            ],
+            "issues": await self._issues(service, place),
+            "drops": [
+                {**row, "quantity": n}
+                for row, n in await self._reader.cells(
+                    keys.DROPS, Window.between(now - DAY, now, now).hours(), anywhere
+                )
+            ],
+        }
+
+    async def _issues(self, service: str, place: Place) -> list[dict[str, Any]]:
+        stored = await self._reader.issues(await self._reader.issue_numbers())
+        found = [issues.load(number, fields, place.environments) for number, fields in stored]
+        own = [issue for issue in found if issue.count and service in map(service_of, issue.releases)]
+        return [summary.issue(issue) for issue in own[:MAX_ISSUES]]
+
+    async def issue(self, number: str) -> dict[str, Any] | None:
+        """An issue with its latest event; None when there is none."""
+        for found, fields in await self._reader.issues([number] if number.isdigit() else []):
+            loaded = issues.load(found, fields, frozenset())
+            return summary.issue(loaded) | {"event": issues.event(loaded)}
+        return None

@@ -1,0 +1,38 @@
+// One issue: how often, in which releases, and its latest event.
+
+import { h, load, show } from "./dom.js";
+import { count, when } from "./format.js";
+
+export async function issue(id) {
+  const found = await load(`/board/data/issues/${encodeURIComponent(id)}`);
+  document.title = `${found.title} · Reelback`;
+  const event = found.event;
+  const exceptions = event.entries.find((entry) => entry.type === "exception")?.data.values ?? [];
+  const crumbs = event.entries.find((entry) => entry.type === "breadcrumbs")?.data.values ?? [];
+  const facts = [
+    ["Events", count(found.count)],
+    ["First seen", `${when(found.firstSeen)}${found.firstRelease ? ` in ${found.firstRelease}` : ""}`],
+    ["Last seen", when(found.lastSeen)],
+    ["Status", found.substatus === "regressed" ? "came back" : found.status],
+    ["Level", found.handled ? found.level : `${found.level}, unhandled`],
+    ["Id", h("span", { class: "mono" }, found.shortId)],
+    ["Trace", found.trace ? h("a", { href: `/trace/${found.trace}`, class: "mono" }, found.trace.slice(0, 16)) : "–"],
+  ];
+  show(
+    h("section", { class: "card" }, h("h1", { class: "head" }, found.title), h("p", { class: "soft" }, found.culprit),
+      h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))))),
+    h("section", { class: "card" }, h("h2", null, "Releases"), h("table", { class: "narrow" }, h("tbody", null, Object.entries(found.releases).map(([release, n]) =>
+      h("tr", null, h("td", null, release || "none named"), h("td", { class: "num" }, count(n))))))),
+    h("section", { class: "card" }, h("h2", null, "Latest event ", h("small", null, when(Date.parse(event.dateCreated) / 1000))),
+      h("p", null, event.tags.map((tag) => [h("span", { class: "tag" }, `${tag.key}: ${tag.value}`), " "]),
+        event.contexts.flags.values.map((flag) => [h("span", { class: "tag back" }, `flag ${flag.flag}: ${flag.result}`), " "])),
+      [...exceptions].reverse().map(exception)),
+    crumbs.length > 0 && h("section", { class: "card" }, h("h2", null, "What happened before"), h("table", null, h("tbody", null, crumbs.map((crumb) =>
+      h("tr", null, h("td", { class: "soft" }, crumb.timestamp ? when(/^[\d.]+$/.test(crumb.timestamp) ? Number(crumb.timestamp) : Date.parse(crumb.timestamp) / 1000) : ""), h("td", null, crumb.category), h("td", null, crumb.message)))))),
+  );
+}
+
+function exception(one) {
+  return h("div", null, h("p", { class: "title bad" }, `${one.type}: ${one.value}`), [...one.frames].reverse().map((frame) =>
+    h("div", { class: `frame ${frame.inApp ? "own" : ""}` }, `${frame.filename}${frame.lineno ? `:${frame.lineno}` : ""} in ${frame.function}`, frame.line && h("code", null, frame.line.trim()))));
+}

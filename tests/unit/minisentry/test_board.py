@@ -1,0 +1,95 @@
+"""The release board: its pages come from here alone, and its data says what was sent."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reelback_minisentry.board
+from reelback_minisentry.board import summary
+
+from tests.unit.minisentry.conftest import Server
+from tests.unit.minisentry.payloads import error, span_id, trace_id, transaction
+
+STATIC = Path(reelback_minisentry.board.__file__).parent / "static"
+
+
+def overview(server: Server, **query: str) -> dict[str, Any]:
+    # An answer is good for a second: environments of a test's own keep others' questions apart.
+    answer = server.http.get("/board/data/overview", params=query)
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.mark.parametrize("path", ["/", "/issues/12", "/trace/0123"])
+def test_pages(shared: Server, path: str) -> None:
+    page = shared.http.get(path)
+    assert page.status_code == 200
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    for name in re.findall(r'(?:href|src)="(/board/[^"]+)"', page.text):
+        assert shared.http.get(name).status_code == 200
+
+
+def test_nothing_comes_from_elsewhere(shared: Server) -> None:
+    assert shared.http.get("/board/index.html").status_code == 404
+    assert shared.http.get("/board/..%2f__init__.py").status_code == 404
+    for file in STATIC.iterdir():
+        text = file.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert "://" not in text.replace("//public@", ""), file
+        assert "innerHTML" not in text
+        for name in re.findall(r'from "\./([^"]+)"', text):
+            assert (STATIC / name).exists()
+            assert shared.http.get(f"/board/{name}").headers["content-type"].startswith("text/javascript")
+
+
+def test_the_front_page_of_a_rollback(shared: Server, name: str) -> None:
+    package = name.partition("@")[0]
+    good, bad = f"{package}@1.4.0", f"{package}@1.5.0"
+    trace = trace_id()
+    for release, failures in ((good, 1), (bad, 4)):
+        for number in range(10):
+            status = "internal_error" if number < failures else "ok"
+            shared.sent(("transaction", transaction(release, 10, status, environment=package)))
+    context = {"trace": {"trace_id": trace, "span_id": span_id()}}
+    shared.sent(("event", error(bad, fingerprint=[name], environment=package, contexts=context)))
+    attrs = {"release": bad, "environment": package}
+    shared.sent(("sessions", {"attrs": attrs, "aggregates": [{"started": time.time(), "exited": 3, "crashed": 1}]}))
+    for release, deploy in ((bad, "bad"), (good, f"rollback from {bad}")):
+        made = shared.call("POST", f"/releases/{release}/deploys/", json={"environment": package, "name": deploy})
+        assert made.status_code == 201
+
+    data = overview(shared, service=package, environment=package)
+    assert (data["service"], data["services"][0]) == (package, package)
+    rows = {row["release"]: row for row in data["releases"]}
+    assert [(rows[release]["requests"], rows[release]["failures"]) for release in (good, bad)] == [(10, 1), (10, 4)]
+    assert rows[bad]["p95"] == pytest.approx(10, rel=0.04)
+    assert (rows[bad]["sessions"], rows[bad]["crashFree"], rows[bad]["errors"]) == (4, 0.75, 1)
+    assert sum(point[1] for point in data["points"][bad] if point) == 4
+    assert len(data["points"][bad]) == summary.WINDOW / summary.STEP
+    assert [(deploy["release"], deploy["rollbackFrom"]) for deploy in data["deploys"]] == [(good, bad), (bad, None)]
+    (issue,) = data["issues"]
+    assert (issue["count"], issue["trace"], issue["firstRelease"]) == (1, trace, bad)
+
+    page = shared.http.get(f"/board/data/issues/{issue['id']}").json()
+    assert page["event"]["entries"][0]["data"]["values"][0]["frames"][0]["function"] == "charge"
+    (lost,) = shared.http.get(f"/board/data/trace/{trace}").json()
+    assert lost["issue_id"] == int(issue["id"])
+
+
+def test_what_is_not_there(shared: Server, name: str) -> None:
+    assert overview(shared, service=name)["releases"] == []
+    assert shared.http.get("/board/data/issues/1").status_code == 404
+    assert shared.http.get("/board/data/issues/x").status_code == 404
+    assert shared.http.get("/board/data/trace/x").json() == []
+
+
+def test_an_empty_store(own: Server) -> None:
+    data = overview(own)
+    assert (data["services"], data["service"], data["points"]) == ([], "", {})
+
+
+def test_services_are_ordered_by_their_last_deploy() -> None:
+    deploys = [{"release": "b@2"}, {"release": "c@1"}, {"release": "b@1"}]
+    assert summary.services(["a@1", "b@1", "b@2", "c@1", "nameless"], deploys) == ["b", "c", "a"]
