@@ -73,7 +73,7 @@ async def run(settings: Settings) -> None:
         runner = Runner(store, controller_of)
         start_http_server(settings.metrics_port, settings.host)
         await kopf.operator(
-            registry=registry_of(runner, clusterwide=everywhere),
+            registry=registry_of(runner),
             standalone=True,
             clusterwide=everywhere,
             namespaces=[] if everywhere else [namespace],

@@ -19,7 +19,7 @@ CLOSE_SECONDS = 20.0
 WATCH_SECONDS = 300
 
 
-def registry_of(runner: Runner, *, clusterwide: bool) -> kopf.OperatorRegistry:
+def registry_of(runner: Runner) -> kopf.OperatorRegistry:
     """The handlers that feed the runner."""
     registry = kopf.OperatorRegistry()
 
@@ -34,7 +34,7 @@ def registry_of(runner: Runner, *, clusterwide: bool) -> kopf.OperatorRegistry:
         settings.watching.server_timeout = WATCH_SECONDS
         settings.watching.client_timeout = WATCH_SECONDS + 10
         # Watching for namespaces and CRDs takes rights over the whole cluster.
-        settings.scanning.disabled = not clusterwide
+        settings.scanning.disabled = True
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry, id="scenario")
     async def scenario(event: kopf.RawEvent, **_: Any) -> None:

@@ -31,11 +31,22 @@ def helm() -> str:
     return found
 
 
+def rendered(helm: str, *arguments: str) -> str:
+    """The operator's chart as text."""
+    render = [helm, "template", "reelback-operator", str(OPERATOR_CHART), "-n", NAMESPACE, "--kube-version", "1.37"]
+    return subprocess.run([*render, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def everywhere(cluster: Cluster, helm: str) -> None:
+    """The rights of an operator that watches every namespace."""
+    cluster.apply(rendered(helm, "--set", "watchNamespace=*"))
+
+
 @pytest.fixture(scope="session")
 def cluster(apiserver: Cluster, helm: str) -> Cluster:
     """The API server with the operator's chart applied (its CRD, account and role; no controller starts the pod)."""
-    render = [helm, "template", "reelback-operator", str(OPERATOR_CHART), "-n", NAMESPACE, "--kube-version", "1.37"]
-    apiserver.apply(subprocess.run(render, check=True, capture_output=True, text=True).stdout)
+    apiserver.apply(rendered(helm))
     done = apiserver.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/sentryscenarios.reelback.dev")
     assert done.returncode == 0, done.stderr
     return apiserver

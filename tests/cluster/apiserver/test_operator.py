@@ -19,7 +19,7 @@ import pytest
 from tests.cluster.apiserver.server import NAMESPACE, Cluster, free_port, wait_for
 from tests.cluster.apiserver.test_crd import scenario
 
-Start = Callable[[], "subprocess.Popen[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def start(cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
     processes: list[subprocess.Popen[str]] = []
     log = tmp_path / "operator.log"
 
-    def started() -> subprocess.Popen[str]:
+    def started(**variables: str) -> subprocess.Popen[str]:
         environment = {
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(cluster.kubeconfig("operator")),
@@ -39,6 +39,7 @@ def start(cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
             "SENTRY_PROJECT": "reelback",
             "SENTRY_AUTH_TOKEN": "token",
             "SENTRY_ENVIRONMENT": "demo",
+            **variables,
         }
         with log.open("a") as output:
             command = [sys.executable, "-m", "reelback_operator"]
@@ -198,6 +199,15 @@ def test_sigterm_ends_it_at_once_in_the_middle_of_a_run(cluster: Cluster, start:
     wait_for(lambda: cluster.get("job", "load"), 30, "players")
     operator.send_signal(signal.SIGTERM)
     assert operator.wait(10) == 0
+
+
+def test_it_watches_every_namespace_when_told(cluster: Cluster, start: Start, everywhere: None) -> None:
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "elsewhere"}})
+    start(WATCH_NAMESPACE="*")
+    cluster.apply(scenario("metadata", "namespace", value="elsewhere"))
+    done = cluster.kubectl("wait", "-n", "elsewhere", "--for=condition=Complete", "--timeout=30s", "ssc/trial")
+    assert done.returncode == 0, done.stderr
+    assert cluster.kubectl("delete", "ssc", "trial", "-n", "elsewhere", "--timeout=5s").returncode == 0
 
 
 def test_the_crd_goes_at_once_with_scenarios_in_it(cluster: Cluster, start: Start) -> None:
