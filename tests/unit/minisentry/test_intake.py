@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from reelback_minisentry import intake
+from reelback_minisentry import intake, traces
 from reelback_minisentry.envelope import Item, Rejected
 from reelback_minisentry.otlp import parse
 from reelback_minisentry.records import Records
@@ -67,25 +67,25 @@ def test_a_wrong_clock_counts_as_now_and_keeps_durations() -> None:
     assert (span.end, span.end - span.start) == (NOW, 2.0)
 
 
-def test_a_transaction_and_its_children() -> None:
+def test_a_transaction_and_the_spans_inside() -> None:
     event = payloads.transaction("payment@1.0.0", 30, "internal_error")
     trace = event["contexts"]["trace"]
     child = {
         "span_id": span_id(),
         "parent_span_id": trace["span_id"],
         "op": "db",
+        "start_timestamp": NOW - 1,
         "timestamp": NOW,
-        "start_timestamp": NOW,
     }
-    segment, found = read(("transaction", event | {"spans": [child, {}, 7]})).spans
+    (segment,) = read(("transaction", event | {"spans": [child, {}, 7]})).spans
     assert (segment.segment, segment.name, segment.status) == (True, "Charge", "internal_error")
     assert segment.end - segment.start == pytest.approx(0.030, abs=1e-4)
-    assert (found.segment, found.parent_id, found.trace_id, found.op) == (
-        False,
-        segment.span_id,
-        trace["trace_id"],
-        "db",
-    )
+    (root,) = traces.shape([orjson.loads(orjson.dumps([segment]))])
+    (found,) = root["children"]
+    assert (root["event_id"], root["is_transaction"]) == (trace["span_id"], True)
+    assert (found["event_id"], found["is_transaction"], found["op"]) == (child["span_id"], False, "db")
+    assert found["duration"] == pytest.approx(1000)
+    assert found["additional_attributes"]["release"] == "payment@1.0.0"
 
 
 def test_a_span_item() -> None:
@@ -207,4 +207,5 @@ def test_any_value_in_any_place() -> None:
     for _ in range(300):
         for kind, payload in whole.items():
             with suppress(Rejected):
-                read((kind, mutated(payload)))
+                spans = read((kind, mutated(payload))).spans
+                traces.shape([orjson.loads(orjson.dumps(spans))])

@@ -34,7 +34,8 @@ def read(header: dict[str, Any], items: list[Item], project: str, now: float) ->
                 event = json_object(item.payload, "event")
                 records.errors.append(errors.read(event, project, now, header.get("event_id")))
             case "transaction":
-                records.spans += sdkspans.transaction(json_object(item.payload, "transaction"), project, now)
+                if span := sdkspans.transaction(json_object(item.payload, "transaction"), project, now):
+                    records.spans.append(span)
             case "span":
                 records.spans += sdkspans.span_item(json_object(item.payload, "span"), project, now)
             case "session":

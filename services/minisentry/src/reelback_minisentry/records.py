@@ -22,7 +22,8 @@ class Origin:
 class Span:
     """A unit of work. `segment`: the first span of its trace in its service, one request. Times in s since 1970.
 
-    `status` is "ok" or the name of a failure; `attributes` are scalars, as text or number, capped.
+    `status` is "ok" or the name of a failure; `attributes` are scalars, as text or number, capped. `inside` are the
+    spans that a transaction brought with it, as they came.
     """
 
     trace_id: str
@@ -37,6 +38,7 @@ class Span:
     origin: Origin
     service: str
     attributes: Scalars
+    inside: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

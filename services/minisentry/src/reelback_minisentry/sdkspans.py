@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reelback_minisentry.records import Origin, Scalars, Span
@@ -51,41 +52,56 @@ def origin_of(attributes: Scalars, project: str) -> Origin:
     return Origin(text(attributes.get("sentry.environment"), 64), project, text(attributes.get("sentry.release")))
 
 
-def transaction(event: dict[str, Any], project: str, now: float) -> list[Span]:
-    """A transaction: the segment first, then its children. Empty when it lacks its ids."""
+def transaction(event: dict[str, Any], project: str, now: float) -> Span | None:
+    """A transaction as its segment, which carries the spans inside as they came. None when it lacks its ids."""
     trace = obj(obj(event.get("contexts")).get("trace"))
     trace_id, span_id = hex_id(trace.get("trace_id"), 32), hex_id(trace.get("span_id"), 16)
     if not trace_id or not span_id:
-        return []
+        return None
     origin = Origin(text(event.get("environment"), 64), project, text(event.get("release")))
-    service = service_of(origin.release)
-    children = objects(event.get("spans"), MAX_SPANS)
-    rows = [({**event, **trace, "description": event.get("transaction")}, True)] + [
-        (child, False) for child in children
-    ]
-    spans: list[Span] = []
-    for row, segment in rows:
-        own_id = hex_id(row.get("span_id"), 16)
-        if not own_id:
-            continue
-        end = near(seconds(row.get("timestamp")), now)
-        spans.append(
-            Span(
-                trace_id=trace_id,
-                span_id=own_id,
-                parent_id=hex_id(row.get("parent_span_id"), 16),
-                segment=segment,
-                name=text(row.get("description")) or text(row.get("op")),
-                op=text(row.get("op")),
-                status=status_of(row.get("status")),
-                start=min(near(seconds(row.get("start_timestamp")), end), end),
-                end=end,
-                origin=origin,
-                service=service,
-                attributes=scalars(obj(row.get("data"))),
-            )
-        )
-    return spans
+    start, end = _times(event.get("start_timestamp"), event.get("timestamp"), now)
+    return Span(
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_id=hex_id(trace.get("parent_span_id"), 16),
+        segment=True,
+        name=text(event.get("transaction")) or text(trace.get("op")),
+        op=text(trace.get("op")),
+        status=status_of(trace.get("status")),
+        start=start,
+        end=end,
+        origin=origin,
+        service=service_of(origin.release),
+        attributes=scalars(obj(trace.get("data"))),
+        inside=objects(event.get("spans"), MAX_SPANS),
+    )
+
+
+def inside(segment: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The spans inside a stored transaction, in the form of stored spans: read only when somebody looks at them."""
+    for row in segment["inside"]:
+        start, end = _times(row.get("start_timestamp"), row.get("timestamp"), segment["end"])
+        if span_id := hex_id(row.get("span_id"), 16):
+            yield {
+                **segment,
+                "span_id": span_id,
+                "parent_id": hex_id(row.get("parent_span_id"), 16),
+                "segment": False,
+                "name": text(row.get("description")) or text(row.get("op")),
+                "op": text(row.get("op")),
+                "status": status_of(row.get("status")),
+                "start": start,
+                "end": end,
+                "attributes": scalars(obj(row.get("data"))),
+            }
+
+
+def _times(start: object, end: object, now: float) -> tuple[float, float]:
+    """Start and end of a span. Its length is kept when the sender's clock is not ours."""
+    began, ended = seconds(start), seconds(end)
+    length = max(0.0, ended - began) if began is not None and ended is not None else 0.0
+    at = near(ended, now)
+    return at - min(length, 86_400.0), at
 
 
 def span_item(payload: dict[str, Any], project: str, now: float) -> list[Span]:
@@ -97,7 +113,7 @@ def span_item(payload: dict[str, Any], project: str, now: float) -> list[Span]:
             continue
         attributes = scalars({key: obj(value).get("value") for key, value in obj(row.get("attributes")).items()})
         origin = origin_of(attributes, project)
-        end = near(seconds(row.get("end_timestamp")), now)
+        start, end = _times(row.get("start_timestamp"), row.get("end_timestamp"), now)
         spans.append(
             Span(
                 trace_id=trace_id,
@@ -107,7 +123,7 @@ def span_item(payload: dict[str, Any], project: str, now: float) -> list[Span]:
                 name=text(row.get("name")),
                 op=text(attributes.get("sentry.op")),
                 status=status_of(row.get("status")),
-                start=min(near(seconds(row.get("start_timestamp")), end), end),
+                start=start,
                 end=end,
                 origin=origin,
                 service=text(attributes.get("service.name")) or service_of(origin.release),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
-from reelback_minisentry import issues
+from reelback_minisentry import issues, sdkspans
 
 MAX_DEPTH = 100
 """Deeper nesting goes on at the top level: what writes and reads the answer recurses."""
@@ -22,7 +23,8 @@ def shape(lines: Iterable[Line]) -> list[dict[str, Any]]:
     errors: dict[str, Mapping[str, Any]] = {}
     for line in lines:  # what was sent twice stands twice, and is shown once
         if isinstance(line, list):
-            spans |= {span["span_id"]: _span(span) for span in line}
+            whole = chain.from_iterable((span, *sdkspans.inside(span)) for span in line)
+            spans |= {span["span_id"]: _span(span) for span in whole}
         else:
             errors[line["id"]] = line
     roots = _nest(spans)
