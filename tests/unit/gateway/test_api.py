@@ -143,7 +143,7 @@ async def test_a_chunked_body_has_the_same_limit(gateway: Gateway) -> None:
 
     headers = await gateway.player() | {"Content-Type": "application/json"}
     answer = await gateway.http.post(f"{API}/deposits", headers=headers, content=chunks())
-    assert (answer.status_code, answer.json()["title"]) == (413, "Request Entity Too Large")
+    assert (answer.status_code, answer.json()["detail"]) == (413, "a body has at most 16384 bytes")
 
 
 async def test_what_was_sent_is_not_sent_back(gateway: Gateway) -> None:

@@ -123,6 +123,7 @@ async def serve(service: str, settings: ServiceSettings, app: ASGIApp, ready: Re
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(GRACE),
+        ws_max_size=64 * 1024,  # instead of 16 MiB a message, of whoever connects
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]), name="http")
