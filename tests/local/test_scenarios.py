@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from datetime import datetime, timedelta
 
 import pytest
 
-from tests.local.stack import Stack, read_until
+from tests.local.stack import Stack, read_until, until
 
 OLD, NEW = "payment@1.4.0", "payment@1.5.0"
 REGRESSION = "scenarios/scenario-release-regression.yaml"
@@ -44,6 +46,22 @@ def test_a_bad_release_is_rolled_back_once_although_the_run_is_killed_in_the_mid
     assert [process.release for process in payments] == [OLD]
     assert "loadgen" not in stack.processes()
     assert stack.home.endpoints("payment").read_text().split() == [f"127.0.0.1:{payments[0].port}"]
+
+
+@pytest.mark.timeout(240)
+def test_a_run_is_alone_and_takes_back_what_it_did_when_interrupted(stack: Stack) -> None:
+    before = stack.processes()
+    run = stack.begin("run", REGRESSION)
+    read_until(run, "RollingOut")
+    until(lambda: "payment-candidate" in stack.processes(), "the candidate")
+    other = stack.run("run", HEALTHY)
+    assert (other.returncode, other.stdout) == (1, "another `reelback run` is on: wait for its end\n")
+    os.killpg(run.pid, signal.SIGINT)
+    output, _ = run.communicate(timeout=30)
+
+    assert run.returncode == 130, output
+    assert stack.report()["status"]["phase"] == "Aborted"
+    until(lambda: stack.processes() == before, "the stack is as it was")
 
 
 @pytest.mark.timeout(240)

@@ -43,6 +43,11 @@ class Home:
         return self.folder / "supervisor.lock"
 
     @property
+    def run_lock(self) -> Path:
+        """Held by the process that plays a scenario."""
+        return self.folder / "run.lock"
+
+    @property
     def last_run(self) -> Path:
         """The last scenario and its status."""
         return self.folder / "last-run.json"

@@ -33,7 +33,7 @@ class Spec:
     metrics_port: int | None = None
     probe: Literal["redis", "mongodb", "http", "grpc"] | None = None
     needs: frozenset[str] = frozenset()
-    deadline: float = 30
+    deadline: float = 60
     release: str = ""
     note: str = ""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import fcntl
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ BRISK = 1.0
 
 class BadInput(Exception):
     """What the user gave cannot be used: one line a problem, each naming the field."""
+
+
+class AlreadyPlaying(Exception):
+    """Another process plays a scenario on this stack. The message is one line."""
 
 
 class SentrySettings(BaseSettings):
@@ -62,8 +67,13 @@ def read(file: Path) -> dict[str, Any]:
 async def play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tell: Callable[[Status], None]) -> Status:
     """Run the scenario to its end; `tell` gets every new status. Cancelled, it takes back what it did.
 
-    A run of the same scenario that was cut off is gone on with. Raises BadInput and NotRunning.
+    A run of the same scenario that was cut off is gone on with. Raises BadInput, and AlreadyPlaying.
     """
+    with _alone(home):
+        return await _play(manifest, stack, home, tell)
+
+
+async def _play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tell: Callable[[Status], None]) -> Status:
     scenario = Scenario.load(manifest)
     scenario.status = lastrun.resumable(home.last_run, manifest)
 
@@ -83,6 +93,17 @@ async def play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tell
             await asyncio.shield(_interrupted(controller, scenario, save))
             raise
         return status
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """Two runs at once would take each other's candidates for their own."""
+    with home.run_lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyPlaying("another `reelback run` is on: wait for its end") from None
+        yield
 
 
 async def _interrupted(controller: Controller, scenario: Scenario, save: Callable[[Status], Any]) -> None:
