@@ -59,6 +59,8 @@ async def serve(settings: Settings) -> None:
         server = _Server(
             uvicorn.Config(
                 app,
+                http="httptools",
+                ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,
