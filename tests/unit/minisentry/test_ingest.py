@@ -9,7 +9,7 @@ import zlib
 from typing import Any
 
 import brotli
-import httpx
+import httpx2
 import orjson
 import pytest
 
@@ -62,7 +62,7 @@ def test_browsers(shared: Server) -> None:
 
 
 def test_otlp(shared: Server, name: str) -> None:
-    def post(body: bytes, path: str = "/api/1/integration/otlp/v1/traces/", **headers: str) -> httpx.Response:
+    def post(body: bytes, path: str = "/api/1/integration/otlp/v1/traces/", **headers: str) -> httpx2.Response:
         return shared.http.post(
             path,
             content=body,
@@ -111,7 +111,7 @@ def test_many_bombs_at_once_stay_within_memory(shared: Server) -> None:
     before = shared.memory_mib()
 
     async def drop() -> set[int]:
-        async with httpx.AsyncClient(timeout=60) as http:
+        async with httpx2.AsyncClient(timeout=60) as http:
             url = f"http://127.0.0.1:{shared.port}/api/1/envelope/?sentry_key=a"
             posts = [http.post(url, content=bomb, headers={"Content-Encoding": "gzip"}) for _ in range(60)]
             return {answer.status_code for answer in await asyncio.gather(*posts)}
@@ -173,7 +173,7 @@ def test_counts_are_exact_under_concurrency(shared: Server, name: str) -> None:
     other = name.replace("1.0.0", "2.0.0")
 
     async def send() -> None:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{shared.port}", timeout=30) as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{shared.port}", timeout=30) as http:
 
             async def one(number: int) -> None:
                 release = name if number % 3 else other
@@ -193,7 +193,7 @@ def test_counts_are_exact_under_concurrency(shared: Server, name: str) -> None:
 
 def test_metrics(shared: Server, name: str) -> None:
     shared.sent(("event", error(name)))
-    text = httpx.get(f"http://127.0.0.1:{shared.metrics_port}/metrics").text
+    text = httpx2.get(f"http://127.0.0.1:{shared.metrics_port}/metrics").text
     assert 'minisentry_ingest_requests_total{kind="envelope",status="200"}' in text
     assert 'minisentry_ingest_items_total{type="event"}' in text
 

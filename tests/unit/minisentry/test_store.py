@@ -1,0 +1,149 @@
+"""The store on a real Redis: everything it keeps has a bound, and a request waits for its own batch."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from redis.asyncio import Redis
+from reelback_minisentry import intake, keys, store
+from reelback_minisentry.batch import Batch, Series
+from reelback_minisentry.envelope import Item
+from reelback_minisentry.otlp import parse
+from reelback_minisentry.records import Records
+from reelback_minisentry.store import Busy, Store, Unavailable
+
+from tests.unit.minisentry.conftest import Server
+from tests.unit.minisentry.payloads import error, otlp, otlp_span, trace_id, transaction
+
+
+@pytest.fixture
+async def redis(shared: Server) -> AsyncIterator[Redis]:
+    client = Redis(port=shared.redis_port, db=3)
+    await client.flushdb()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def running(redis: Redis) -> AsyncIterator[Store]:
+    made = Store(redis)
+    writer = asyncio.create_task(made.run())
+    yield made
+    writer.cancel()
+    await asyncio.wait({writer})
+
+
+def records(*items: tuple[str, dict[str, Any]]) -> Records:
+    return intake.read({}, [Item(kind, {}, orjson.dumps(payload)) for kind, payload in items], "1", time.time())
+
+
+def traced(trace: str, name: str = "a") -> Records:
+    return Records(time.time(), spans=parse(otlp(otlp_span("a@1", name, trace_id=trace)), "1", time.time()))
+
+
+async def names(redis: Any, index: str) -> list[str]:
+    return [raw.decode() for raw in await redis.zrange(index, 0, -1)]
+
+
+async def test_old_entries_go(running: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    for cap in ("MAX_EVENTS", "MAX_ISSUES", "MAX_TRACES", "MAX_RELEASES"):
+        monkeypatch.setattr(keys, cap, 10)
+    failed = trace_id()
+    await running.write(records(("event", error("a@0", contexts={"trace": {"trace_id": failed}}))))
+    for n in range(25):
+        await running.write(
+            records(("event", error(f"a@{n}", fingerprint=[str(n)])), ("transaction", transaction(f"a@{n}", 1)))
+        )
+    await running.write(Records(time.time()))  # what the last batch pushed out is removed after its answer
+    for index, prefix in ((keys.ISSUES, keys.ISSUE), (keys.TRACES, keys.TRACE), (keys.RELEASES, keys.RELEASE)):
+        members = set(await names(redis, index))
+        stored = {raw.decode().removeprefix(prefix) async for raw in redis.scan_iter(prefix + "*")}
+        assert members == stored
+        assert len(members) == 10
+    assert await redis.zcard(keys.EVENTS) == 10
+    assert await redis.exists(keys.TRACE + failed)  # older than all the others, but it has an error
+
+
+async def test_traces_have_a_bound_of_bytes(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "TRACE_BYTES", 5_000)
+    monkeypatch.setattr(keys, "TRACES_BYTES", 20_000)
+    full = trace_id()
+    for _ in range(2):  # the second writer finds what the first one left, as after a restart
+        running = Store(redis)
+        writer = asyncio.create_task(running.run())
+        for _ in range(40):
+            await running.write(traced(full, "x" * 200))
+        assert await redis.strlen(keys.TRACE + full) < 6_000
+        for _ in range(60):
+            await running.write(traced(trace_id(), "x" * 200))
+        await running.write(Records(time.time()))
+        sizes = [await redis.strlen(keys.TRACE + name) for name in await names(redis, keys.TRACES)]
+        assert 10_000 < sum(sizes) <= 20_000
+        writer.cancel()
+        await asyncio.wait({writer})
+
+
+async def test_every_counter_ends(running: Store, redis: Redis) -> None:
+    session = {"sid": "a", "init": True, "errors": 1, "attrs": {"release": "a@1"}}
+    await running.write(records(("event", error("a@1")), ("transaction", transaction("a@1", 1)), ("session", session)))
+    lasting = {keys.EVENTS, keys.ISSUES, keys.TRACES, keys.RELEASES}
+    capped = (keys.ISSUE, keys.TRACE, keys.RELEASE)
+    endings = {
+        name: await redis.ttl(name)
+        async for raw in redis.scan_iter("*")
+        if (name := raw.decode()) not in lasting and not name.startswith(capped)
+    }
+    assert {name.split(":")[1] for name in endings} == {"errors", "spans", "items", "sessions", "sids"}
+    assert all(name.startswith(keys.PREFIX) and 0 < ttl <= 30 * 86_400 for name, ttl in endings.items())
+    seconds = {name: ttl for name, ttl in endings.items() if ":1:" in name}
+    assert seconds
+    assert max(seconds.values()) <= 2 * 3600
+
+
+async def test_too_many_series_are_counted_as_other() -> None:
+    batch = Batch(Series(limit=3))
+    for n in range(10):
+        batch.add(records(("transaction", transaction("a@1", 1, transaction=f"/{n}"))))
+    fields = next(fields for key, _, fields in batch.counters() if key.startswith("minisentry:spans:3600"))
+    assert sum(fields.values()) == 10
+    assert sum(n for field, n in fields.items() if field.startswith(keys.OTHER)) == 8  # `items` took one of the three
+
+
+async def test_a_full_batch_refuses_more(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MAX_WAITING", 3)
+    waiting = Store(redis)
+    writes = [asyncio.create_task(waiting.write(traced(trace_id()))) for _ in range(4)]
+    done, _ = await asyncio.wait(writes, timeout=1)
+    assert [type(task.exception()) for task in done] == [Busy]
+    writer = asyncio.create_task(waiting.run())
+    await asyncio.wait(writes, timeout=10)
+    assert await redis.zcard(keys.TRACES) == 3
+    writer.cancel()
+    await asyncio.wait({writer})
+
+
+async def test_requests_that_come_together_are_written_together_and_fail_together() -> None:
+    away = Redis(port=1, socket_connect_timeout=1)
+    down = Store(away)
+    writer = asyncio.create_task(down.run())
+    results = await asyncio.gather(*(down.write(traced(trace_id())) for _ in range(5)), return_exceptions=True)
+    assert {type(result) for result in results} == {Unavailable}
+    assert not writer.done()
+    writer.cancel()
+    await asyncio.wait({writer})
+    await away.aclose()
+
+
+async def test_an_answer_waits_for_its_batch(redis: Redis) -> None:
+    waiting = Store(redis)
+    write = asyncio.create_task(waiting.write(traced(trace_id())))
+    await asyncio.sleep(0.1)
+    assert not write.done()
+    writer = asyncio.create_task(waiting.run())
+    await asyncio.wait_for(write, 10)
+    assert await redis.zcard(keys.TRACES) == 1
+    writer.cancel()
+    await asyncio.wait({writer})
