@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
+import httpx2
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -40,12 +40,12 @@ def serving(role: str, port: int) -> bool:
     """Whether the process says it is ready."""
     try:
         if role == "front":
-            return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+            return httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub: Any = health_pb2_grpc.HealthStub(channel)
             answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
             return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
-    except (httpx.TransportError, grpc.RpcError):
+    except (httpx2.TransportError, grpc.RpcError):
         return False
 
 

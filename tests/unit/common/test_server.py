@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
-import httpx
+import httpx2
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -137,7 +137,7 @@ async def test_an_http_process_drains_in_order(start: Any) -> None:
     back = await asyncio.to_thread(start, "back")
     middle = await asyncio.to_thread(start, "middle", TARGET=f"dns:///127.0.0.1:{back.port}")
     front = await asyncio.to_thread(start, "front", TARGET=f"dns:///127.0.0.1:{middle.port}", DRAIN_SECONDS="1")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{front.port}") as http:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{front.port}") as http:
         assert (await http.get("/healthz")).status_code == 200
         front.popen.send_signal(signal.SIGTERM)
 

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from websockets.sync.client import connect
 
@@ -19,7 +19,7 @@ TRACE, PARENT = "0123456789abcdef0123456789abcdef", "0123456789abcdef"
 
 
 def spin(chain: Chain, bet: int, headers: dict[str, str] | None = None) -> Any:
-    return httpx.post(f"{chain.url}/spins/{bet}", headers=headers).json()
+    return httpx2.post(f"{chain.url}/spins/{bet}", headers=headers).json()
 
 
 def whole(chain: Chain, trace_id: str, spans: int) -> list[ReceivedSpan]:
@@ -67,7 +67,7 @@ def test_a_request_is_one_trace_through_http_unary_and_streaming_calls(chain: Ch
 
 
 def test_streams_of_requests_are_spans_as_well(chain: Chain) -> None:
-    answer = httpx.get(f"{chain.url}/streams/1").json()
+    answer = httpx2.get(f"{chain.url}/streams/1").json()
     assert answer["joined"] == "123"
     assert shape(whole(chain, answer["trace_id"], 7))[2:] == [
         ("middle", "reelback.v1.Game/ListRounds", SERVER),
@@ -79,7 +79,7 @@ def test_streams_of_requests_are_spans_as_well(chain: Chain) -> None:
 
 
 def test_an_exception_in_the_middle_of_a_stream_is_one_event(chain: Chain) -> None:
-    answer = httpx.get(f"{chain.url}/streams/12").json()
+    answer = httpx2.get(f"{chain.url}/streams/12").json()
     failed = next(s for s in whole(chain, answer["trace_id"], 5) if s.service == "back")
     assert (failed.name, failed.status) == ("test.Streams/Echo", ERROR)
     events = [e for e in chain.collector.of("event") if e["contexts"]["trace"]["span_id"] == failed.span_id]
@@ -163,7 +163,7 @@ def test_an_evaluated_fault_is_on_the_event(chain: Chain) -> None:
 
 
 def test_an_unhandled_exception_in_http_is_one_event_and_the_page_knows_its_trace(chain: Chain) -> None:
-    response = httpx.get(f"{chain.url}/boom")
+    response = httpx2.get(f"{chain.url}/boom")
     assert response.status_code == 500
     trace_id = response.json()["trace_id"]
     (span,) = whole(chain, trace_id, 1)
@@ -178,7 +178,7 @@ def test_a_callers_mistake_is_not_a_failure_of_the_server(chain: Chain) -> None:
     spans = whole(chain, answer["trace_id"], 5)
     assert {s.status for s in spans if s.kind == SERVER} == {0}
     assert {s.attributes["rpc.grpc.status_code"] for s in spans if "rpc.method" in s.attributes} == {9}
-    httpx.get(f"{chain.url}/missing")
+    httpx2.get(f"{chain.url}/missing")
     missing = chain.collector.wait(lambda: [s for s in chain.collector.spans if s.name == "GET /missing"])
     assert missing[0].status == 0
     assert not [e for e in chain.collector.of("event") if e["contexts"]["trace"]["trace_id"] == answer["trace_id"]]
@@ -186,7 +186,7 @@ def test_a_callers_mistake_is_not_a_failure_of_the_server(chain: Chain) -> None:
 
 def test_probes_and_reflection_make_no_spans(chain: Chain) -> None:
     """The fixture has asked every process for its health; the spans of the other tests are all there is."""
-    httpx.get(f"{chain.url}/healthz")
+    httpx2.get(f"{chain.url}/healthz")
     whole(chain, spin(chain, 10)["trace_id"], 9)
     assert {s.name.split("/")[0] for s in chain.collector.spans} == {
         "POST ", "GET ", "WS spin", "reelback.v1.Game", "reelback.v1.Payment", "test.Streams"

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -41,7 +41,7 @@ class Gateway:
 
     url: str
     app: FastAPI
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
 
     async def player(self) -> dict[str, str]:
         """The headers of a new player who is signed in."""
@@ -61,7 +61,7 @@ async def serve(backend: Backend) -> AsyncIterator[Gateway]:
         server = uvicorn.Server(uvicorn.Config(asgi.instrument(application), log_config=None))
         task = asyncio.create_task(server.serve([listener]))
         try:
-            async with httpx.AsyncClient(base_url=url) as http:
+            async with httpx2.AsyncClient(base_url=url) as http:
                 yield Gateway(url, application, http)
         finally:
             server.should_exit = True
