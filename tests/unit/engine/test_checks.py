@@ -73,6 +73,15 @@ def test_sequential_of_several_targets_shares_alpha_and_names_the_worst(scenario
     assert both.evidence < alone.evidence
 
 
+def test_slowness_of_both_releases_is_not_the_candidates_fault(scenario: MakeScenario) -> None:
+    check = {"type": "LatencyP95", "max": "500ms", "consecutiveFailures": 1}
+    both = Look({NEW: served(100, p95=1.8), OLD: served(100, p95=0.7)})
+    only = Look({NEW: served(100, p95=1.8), OLD: served(100, p95=0.3)})
+    said = looks(scenario, check, both, only)
+    assert outcomes(said) == ["Running", "Failed"]
+    assert said[1].detail == "it P95 1800 ms against 300 ms, the limit is 500 ms: 1 of 1 looks in a row"
+
+
 def test_a_limit_has_to_be_passed_so_often_in_a_row(scenario: MakeScenario) -> None:
     check = {"type": "LatencyP95", "max": "500ms", "consecutiveFailures": 2}
     slow, quick, few = (Look({NEW: served(100, p95=p95)}) for p95 in (0.6, 0.4, None))
