@@ -90,7 +90,7 @@ class NewIssueCheck(_Spec):
 
 
 class LatencyCheck(_Spec):
-    """The candidate's 95th percentile of duration, above `max` so many looks in a row where the old release's is not."""
+    """The candidate's 95th percentile of duration, above `max` so many looks in a row, and the old one's not."""
 
     type: Literal["LatencyP95"]
     name: Name
