@@ -202,6 +202,8 @@ def test_errors(shared: Server, name: str) -> None:
     assert datetime.fromisoformat(first["timestamp"]).timestamp() == pytest.approx(now - 30, abs=0.01)
     newest = rows(shared, "errors", ["title", "issue.id"], f"release:{name}", sort="-timestamp")
     assert [row["title"].split(":")[0] for row in newest] == ["ValueError", "KeyError", "ValueError"]
+    older = rows(shared, "errors", ["count()"], f"release:{name}", start=iso(now - 40), end=iso(now - 20))
+    assert older == [{"count()": 1}]
     by_issue = rows(shared, "errors", ["issue.id", "count()"], f"issue.id:{first['issue.id']} release:{name}")
     assert by_issue == [{"issue.id": first["issue.id"], "count()": 2}]
 

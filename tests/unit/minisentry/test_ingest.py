@@ -140,9 +140,9 @@ def test_a_sender_that_goes_away_leaves_nothing_behind(shared: Server, name: str
                 b"POST /api/1/envelope/?sentry_key=a HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n"
                 + b"x" * MIB
             )
-    # 64 MiB may be received at one time: if those bodies still counted, this one would be too many.
-    answer = shared.send(b"{}\n" + b'{"type":"attachment"}\n' + b"x" * 9 * MIB)
-    assert answer.status_code == 200
+    # 64 MiB may be received at one time: if bodies that are read or gone still counted, the last were too many.
+    for _ in range(9):
+        assert shared.send(b"{}\n" + b'{"type":"attachment"}\n' + b"x" * 9 * MIB).status_code == 200
 
 
 def test_random_bytes(shared: Server, name: str) -> None:

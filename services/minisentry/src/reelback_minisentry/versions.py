@@ -14,7 +14,7 @@ def order(release: str) -> tuple[object, ...]:
         return (0, release)
     numbers = tuple(int(match[i] or 0) for i in range(1, 5))
     pre = match[5] or ""
-    parts = tuple(((part.isdigit() and -1) or 0, int(part) if part.isdigit() else 0, part) for part in pre.split("."))
+    parts = tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in pre.split("."))
     return (1, numbers, not pre, parts)
 
 
