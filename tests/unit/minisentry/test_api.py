@@ -358,6 +358,7 @@ def test_an_issue_seen_in_two_environments_has_a_first_release_in_each(shared: S
         ({"status": "resolved"}, "1.0.0", "unresolved"),
         ({"status": "resolvedInNextRelease"}, "1.0.0", "resolved"),
         ({"status": "resolvedInNextRelease"}, "1.1.0", "unresolved"),
+        ({"status": "resolvedInNextRelease"}, "1.0.0-rc.1", "resolved"),
         ({"status": "resolved", "statusDetails": {"inRelease": "NAME@1.2.0"}}, "1.1.0", "resolved"),
         ({"status": "resolved", "statusDetails": {"inRelease": "NAME@1.2.0"}}, "1.10.0", "unresolved"),
         ({"status": "ignored"}, "1.1.0", "ignored"),
