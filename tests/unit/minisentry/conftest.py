@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,12 +88,18 @@ class Server:
     def end(self, name: str, number: int = signal.SIGTERM) -> int:
         process = self.processes.pop(name)
         process.send_signal(number)
-        return process.wait(20)
+        try:
+            return process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()  # it hangs: the test fails, and nothing is left behind
+            process.wait(5)
+            raise
 
     def close(self) -> None:
         self.http.close()
-        for name in list(self.processes):
-            self.end(name)
+        with ExitStack() as all_of_them:
+            for name in list(self.processes):
+                all_of_them.callback(self.end, name)
 
     def log(self) -> str:
         return (self.folder / "minisentry.log").read_text()
