@@ -227,3 +227,6 @@ def test_sessions_are_counted_by_release_and_end_with_the_process(chain: Chain) 
     assert sums["back@1.0.0"]["crashed"] == len(
         [e for e in chain.collector.of("event") if e["release"] == "back@1.0.0"]
     )
+    # Each exception was handed to the SDK once: it had no second one to drop.
+    lost = [drop for report in chain.collector.of("client_report") for drop in report["discarded_events"]]
+    assert [drop for drop in lost if drop["reason"] == "event_processor"] == []

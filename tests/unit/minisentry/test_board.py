@@ -23,6 +23,11 @@ def overview(server: Server, **query: str) -> dict[str, Any]:
     return found
 
 
+def test_sentrys_own_address_of_a_trace_leads_to_its_page(shared: Server) -> None:
+    answer = shared.http.get(f"/organizations/reelback/performance/trace/{'ab' * 16}/")
+    assert (answer.status_code, answer.headers["location"]) == (307, f"/trace/{'ab' * 16}")
+
+
 @pytest.mark.parametrize("path", ["/", "/issues/12", "/trace/0123"])
 def test_pages(shared: Server, path: str) -> None:
     page = shared.http.get(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from reelback_minisentry import traces
@@ -33,6 +33,9 @@ def routes(reader: Reader) -> list[Route]:
     async def index(_: Request) -> Response:
         return Response(page, media_type="text/html", headers=_HEADERS)
 
+    async def sentry_trace(request: Request) -> Response:
+        return RedirectResponse(f"/trace/{hex_id(request.path_params['id'], 32)}")
+
     async def file(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in files:
@@ -54,6 +57,8 @@ def routes(reader: Reader) -> list[Route]:
         Route("/", index),
         Route("/issues/{id}", index),
         Route("/trace/{id}", index),
+        # Where Sentry has it: a status links to the same address whatever Sentry is asked.
+        Route("/organizations/{organization}/performance/trace/{id}/", sentry_trace),
         Route("/board/{name}", file),
         Route("/board/data/overview", _or_503(overview)),
         Route("/board/data/issues/{id}", _or_503(issue)),

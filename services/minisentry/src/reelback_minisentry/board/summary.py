@@ -13,7 +13,7 @@ from reelback_minisentry.sdkspans import service_of
 from reelback_minisentry.values import seconds
 
 WINDOW = 15 * 60
-STEP = 5
+STEP = 3
 """Seconds the charts show, and of one of their points."""
 
 

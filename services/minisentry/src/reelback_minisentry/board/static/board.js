@@ -5,6 +5,8 @@ import { h, load, page, show } from "./dom.js";
 import { clock, color, count, lasted, milliseconds, percent, service, version, when } from "./format.js";
 
 const EVERY = 2000;
+// The least that the charts span, in seconds: a young stack would otherwise be a sliver at their right edge.
+const LEAST_SPAN = 90;
 
 export async function board() {
   const asked = new URLSearchParams(location.search);
@@ -41,10 +43,12 @@ function draw(data, asked, look) {
   const ended = data.start + data.step * (Math.ceil(((data.now - 1.5) - data.start) / data.step) - 1);
   // Colours go by age, so that a release keeps its own as long as it is shown.
   const colors = new Map([...data.releases].reverse().map((release, index) => [release.release, color(index)]));
+  const skipped = beforeAll(data);
+  const start = data.start + skipped * data.step;
   const lines = (value, until = Infinity) => [...colors].filter(([release]) => data.points[release]).map(([release, tone]) => ({
-    release, color: tone, values: data.points[release].map((point, index) => (point && data.start + index * data.step < until ? value(point) : null)),
+    release, color: tone, values: data.points[release].slice(skipped).map((point, index) => (point && start + index * data.step < until ? value(point) : null)),
   }));
-  const common = { start: data.start, step: data.step, deploys: data.deploys };
+  const common = { start, step: data.step, deploys: data.deploys };
   const charts = [
     { title: "Error rate", unit: "failed requests", lines: lines(([n, failed]) => failed / n), format: (v) => percent(v), floor: 0.04, ceiling: 1 },
     { title: "P95", unit: "duration of requests", lines: lines((point) => point[2]), format: milliseconds, floor: 5 },
@@ -57,6 +61,14 @@ function draw(data, asked, look) {
     issues(data, colors),
     drops(data),
   );
+}
+
+// How many steps to leave out: those before anything was counted.
+function beforeAll(data) {
+  const all = Object.values(data.points);
+  const firsts = all.map((points) => points.findIndex((point) => point !== null)).filter((index) => index >= 0);
+  const steps = all[0]?.length ?? 0;
+  return Math.max(0, Math.min(...firsts.map((index) => index - 2), steps - Math.ceil(LEAST_SPAN / data.step)));
 }
 
 function picks(data, choose) {
@@ -108,7 +120,7 @@ function releases(data, colors) {
     h("td", { class: "num" }, row.sessions ? percent(row.crashFree, 1) : "–"),
     h("td", { class: "num" }, when(row.firstSeen)),
     h("td", { class: "num" }, when(row.lastSeen))));
-  const heads = ["Release", "Requests", "Error rate", "P95", "Crash-free", "First seen", "Last seen"];
+  const heads = ["Release", "Requests", "Errors", "P95", "Crash-free", "First seen", "Last seen"];
   return h("section", { class: "card" }, h("h2", null, "Releases ", h("small", null, "last 15 minutes; sessions of the last day")),
     h("div", { class: "scroll" }, h("table", null, h("thead", null, h("tr", null, heads.map((head, index) => h("th", { class: index ? "num" : null }, head)))), h("tbody", null, rows))));
 }

@@ -5,6 +5,9 @@ import { clock, minute, version } from "./format.js";
 
 const WIDTH = 640, HEIGHT = 230, LEFT = 52, RIGHT = 14, TOP = 34, BOTTOM = 24;
 
+// A release that served within so many seconds has a value beside the title.
+const LATELY = 35;
+
 // The next round number at or above a value, such as 1, 1.5, 2, 2.5, 3 times a power of ten.
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
@@ -37,9 +40,11 @@ export function chart({ title, unit, lines, start, step, deploys, format, floor,
     s("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(top * part), y2: y(top * part) }),
     s("text", { class: "axis", x: LEFT - 8, y: y(top * part) + 4, "text-anchor": "end" }, part ? format(top * part) : "0"),
   ]);
-  const first = Math.ceil(start / 180) * 180;
+  const every = [15, 30, 60, 180].find((seconds) => (end - start) / seconds <= 6) ?? 300;
   const times = [];
-  for (let at = first; at < end; at += 180) times.push(s("text", { class: "axis", x: x(at), y: HEIGHT - 5, "text-anchor": "middle" }, minute(at)));
+  for (let at = Math.ceil(start / every) * every; at < end; at += every) {
+    times.push(s("text", { class: "axis", x: x(at), y: HEIGHT - 5, "text-anchor": "middle" }, every < 60 ? clock(at) : minute(at)));
+  }
 
   const drawn = lines.map((line) => runs(line.values).map((run) => {
     const path = run.map(([index, value]) => `${middle(index).toFixed(1)},${y(value).toFixed(1)}`);
@@ -52,7 +57,7 @@ export function chart({ title, unit, lines, start, step, deploys, format, floor,
   }));
 
   const cursor = s("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM });
-  const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title} by release, last 15 minutes` },
+  const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title} by release` },
     grid, times, drawn, marks(deploys.filter((deploy) => deploy.at >= start && deploy.at < end), x), cursor);
   const tip = h("div", { class: "tip" });
   const box = h("div", { class: "chart" }, svg, tip);
@@ -78,7 +83,7 @@ export function chart({ title, unit, lines, start, step, deploys, format, floor,
   svg.addEventListener("pointerdown", move);
   svg.addEventListener("pointerleave", leave);
 
-  const latest = lines.map((line) => [line, line.values.slice(-7).findLast((value) => value !== null)]).filter(([, value]) => value !== undefined);
+  const latest = lines.map((line) => [line, line.values.slice(-Math.ceil(LATELY / step)).findLast((value) => value !== null)]).filter(([, value]) => value !== undefined);
   const now = latest.map(([line, value]) => h("span", { class: "key", style: { "--c": line.color } }, `${version(line.release)} `, h("b", null, format(value))));
   return h("section", { class: "card" }, h("h2", null, h("span", { class: "now" }, now), title, " ", h("small", null, unit)), box);
 }
