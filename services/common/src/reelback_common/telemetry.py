@@ -153,9 +153,9 @@ def _start_sentry(service: str, settings: ServiceSettings, release: str, environ
     client = sentry_sdk.get_client()
     if isinstance(client, sentry_sdk.Client):
         client.session_flusher.flush_interval = SESSION_SECONDS
-    # What these log has been sent as an event already, with its trace, or says that nothing can be sent. Of the first
-    # the SDK would drop the second event by itself, and report a loss that is none.
-    for name in ("reelback_common.request", "grpc._cython.cygrpc", *_BACKEND_LOGGERS):
+    # What these log has been sent as an event already, with its trace, or says that nothing can be sent. The SDK would
+    # drop a second event by itself, but report a loss that is none.
+    for name in ("reelback_common.request", "grpc._cython.cygrpc", "uvicorn.error", *_BACKEND_LOGGERS):
         ignore_logger(name)
 
 

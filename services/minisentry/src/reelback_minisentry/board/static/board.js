@@ -118,9 +118,8 @@ function releases(data, colors) {
     h("td", { class: `num ${row.requests && row.failures / row.requests > 0.05 ? "bad" : ""}` }, row.requests ? percent(row.failures / row.requests) : "–"),
     h("td", { class: "num" }, milliseconds(row.p95)),
     h("td", { class: "num" }, row.sessions ? percent(row.crashFree, 1) : "–"),
-    h("td", { class: "num" }, when(row.firstSeen)),
     h("td", { class: "num" }, when(row.lastSeen))));
-  const heads = ["Release", "Requests", "Errors", "P95", "Crash-free", "First seen", "Last seen"];
+  const heads = ["Release", "Requests", "Errors", "P95", "Crash-free", "Last seen"];
   return h("section", { class: "card" }, h("h2", null, "Releases ", h("small", null, "last 15 minutes; sessions of the last day")),
     h("div", { class: "scroll" }, h("table", null, h("thead", null, h("tr", null, heads.map((head, index) => h("th", { class: index ? "num" : null }, head)))), h("tbody", null, rows))));
 }
