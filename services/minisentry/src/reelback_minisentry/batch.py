@@ -120,19 +120,7 @@ class Batch:
         place = (*_place(error.origin), error.transaction, error.level, str(error.issue))
         self._count(keys.ERRORS, error.at, place)
         self._add_release(error.origin, now)
-        row = {
-            "id": error.event_id,
-            "timestamp": error.at,
-            "origin": error.origin,
-            "level": error.level,
-            "transaction": error.transaction,
-            "trace": error.trace_id,
-            "span": error.span_id,
-            "title": error.title,
-            "culprit": error.culprit,
-            "issue": error.issue,
-        }
-        line = orjson.dumps(row)
+        line = orjson.dumps({**error.row, "issue": error.issue})
         self.events[line] = error.at
         if error.trace_id:
             self._add_line(error.trace_id, line, now + keys.ERROR_GRACE)

@@ -60,6 +60,21 @@ class Error:
     issue: int
     event: dict[str, Any]
 
+    @property
+    def row(self) -> dict[str, object]:
+        """What is kept of every error, as lists show it."""
+        return {
+            "id": self.event_id,
+            "timestamp": self.at,
+            "origin": self.origin,
+            "level": self.level,
+            "transaction": self.transaction,
+            "trace": self.trace_id,
+            "span": self.span_id,
+            "title": self.title,
+            "culprit": self.culprit,
+        }
+
 
 @dataclass(slots=True)
 class Session:

@@ -155,15 +155,7 @@ def _json(value: object) -> str:
 
 def _latest(error: Error) -> dict[str, object]:
     return {
-        "id": error.event_id,
-        "timestamp": error.at,
-        "origin": error.origin,
-        "level": error.level,
-        "transaction": error.transaction,
-        "trace": error.trace_id,
-        "span": error.span_id,
-        "title": error.title,
-        "culprit": error.culprit,
+        **error.row,
         "handled": error.handled,
         "metadata": error.metadata,
         "detail": errors.detail(error.event),
