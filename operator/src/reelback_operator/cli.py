@@ -12,9 +12,10 @@ import typer
 from rich.console import Console
 
 from reelback_operator.local import launch, play, report
-from reelback_operator.local.control import Control, ControlError, NotRunning, StackStatus
+from reelback_operator.local.control import Control, ControlError, NotRunning
 from reelback_operator.local.home import Home
 from reelback_operator.local.launch import AlreadyRunning, Launched, StackError, launched
+from reelback_operator.local.status import StackStatus
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 console = Console(highlight=False, soft_wrap=True)

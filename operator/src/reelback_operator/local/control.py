@@ -7,10 +7,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from reelback_operator.engine.workload import Change, Workload
 from reelback_operator.local.home import Home
+from reelback_operator.local.status import StackStatus
 
 TIMEOUT = 20.0
 """Seconds an operation may take: the longest ends the players."""
@@ -24,30 +25,6 @@ class NotRunning(Exception):
 
 class ControlError(Exception):
     """The supervisor did not carry out an operation. The message is one line."""
-
-
-class Process(BaseModel):
-    """One process of the stack as it is now."""
-
-    name: str
-    release: str
-    state: str
-    pid: int | None
-    port: int | None
-    restarts: int
-    problem: str | None
-    note: str
-
-
-class StackStatus(BaseModel):
-    """The stack as it is now. `gateway` and `minisentry` are URLs; `environment` is Sentry's."""
-
-    pid: int
-    state: str
-    environment: str
-    gateway: str
-    minisentry: str | None
-    processes: list[Process]
 
 
 class Control:

@@ -25,6 +25,7 @@ from reelback_operator.local.home import Home
 from reelback_operator.local.instances import Instances, Refused
 from reelback_operator.local.lifeline import STAY, Progress
 from reelback_operator.local.plan import HOST, MINISENTRY, Plan, plan
+from reelback_operator.local.status import StackStatus
 from reelback_operator.local.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -111,16 +112,15 @@ class Daemon:
         return app
 
     async def _get_status(self, _: web.Request) -> web.Response:
-        return web.json_response(
-            {
-                "pid": os.getpid(),
-                "state": self._state,
-                "environment": self._plan.environment,
-                "gateway": self._url("gateway"),
-                "minisentry": self._url(MINISENTRY) if self._plan.minisentry else None,
-                "processes": [asdict(process) for process in self._supervisor.processes()],
-            }
+        status = StackStatus(
+            pid=os.getpid(),
+            state=self._state,
+            environment=self._plan.environment,
+            gateway=self._url("gateway"),
+            minisentry=self._url(MINISENTRY) if self._plan.minisentry else None,
+            processes=self._supervisor.processes(),
         )
+        return web.json_response(status.model_dump())
 
     def _url(self, service: str) -> str:
         return f"http://{HOST}:{self._plan.ports(service)[0]}"

@@ -18,8 +18,9 @@ from reelback_operator.controller import Controller
 from reelback_operator.engine.resource import Phase, Scenario, SpecError, Status
 from reelback_operator.engine.run import note
 from reelback_operator.local import lastrun
-from reelback_operator.local.control import Control, StackStatus
+from reelback_operator.local.control import Control
 from reelback_operator.local.home import Home
+from reelback_operator.local.status import StackStatus
 from reelback_operator.platforms.base import PlatformError
 from reelback_operator.platforms.process import ProcessPlatform
 from reelback_operator.sentry import Sentry

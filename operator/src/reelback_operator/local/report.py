@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from reelback_operator.engine.resource import Status
-from reelback_operator.local.control import Process, StackStatus
 from reelback_operator.local.home import Home
 from reelback_operator.local.lifeline import Progress
+from reelback_operator.local.status import Process, StackStatus
 
 MIB = 2**20
 

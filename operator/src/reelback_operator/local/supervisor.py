@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from reelback_operator.engine.workload import Workload
@@ -13,22 +12,9 @@ from reelback_operator.local.child import Child
 from reelback_operator.local.home import Home
 from reelback_operator.local.instances import Instances
 from reelback_operator.local.plan import LOADGEN, MINISENTRY, Plan
+from reelback_operator.local.status import Process
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessStatus:
-    """One process as it is now."""
-
-    name: str
-    release: str
-    state: str
-    pid: int | None
-    port: int | None
-    restarts: int
-    problem: str | None
-    note: str
 
 
 class Supervisor:
@@ -75,7 +61,7 @@ class Supervisor:
             await asyncio.gather(*(child.stop() for name in last for child in running.pop(name)))
         await asyncio.gather(*(store.stop() for store in self._stores.values()))
 
-    def processes(self) -> list[ProcessStatus]:
+    def processes(self) -> list[Process]:
         """Every process, stores first."""
         children = [*self._stores.values()]
         for instances in self._services.values():
@@ -83,15 +69,15 @@ class Supervisor:
         if self._load:
             children.append(self._load)
         return [
-            ProcessStatus(
-                child.spec.name,
-                child.spec.release,
-                child.state,
-                child.pid,
-                child.spec.port,
-                child.restarts,
-                child.problem,
-                child.spec.note,
+            Process(
+                name=child.spec.name,
+                release=child.spec.release,
+                state=child.state,
+                pid=child.pid,
+                port=child.spec.port,
+                restarts=child.restarts,
+                problem=child.problem,
+                note=child.spec.note,
             )
             for child in children
         ]

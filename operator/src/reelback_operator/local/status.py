@@ -1,0 +1,29 @@
+"""The stack as it is now: what the supervisor tells over its socket, and what `reelback status` reads."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+
+class Process(BaseModel):
+    """One process of the stack; `problem` and `note` are one line each."""
+
+    name: str
+    release: str
+    state: str
+    pid: int | None
+    port: int | None
+    restarts: int
+    problem: str | None
+    note: str
+
+
+class StackStatus(BaseModel):
+    """`pid` is the supervisor's; `gateway` and `minisentry` are URLs; `environment` is Sentry's."""
+
+    pid: int
+    state: str
+    environment: str
+    gateway: str
+    minisentry: str | None
+    processes: list[Process]
