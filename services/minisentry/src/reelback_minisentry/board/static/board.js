@@ -6,7 +6,7 @@ import { clock, color, count, lasted, milliseconds, percent, service, version, w
 
 const EVERY = 2000;
 // The least that the charts span, in seconds: a young stack would otherwise be a sliver at their right edge.
-const LEAST_SPAN = 90;
+const LEAST_SPAN = 60;
 
 export async function board() {
   const asked = new URLSearchParams(location.search);
