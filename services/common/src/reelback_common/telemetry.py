@@ -7,7 +7,6 @@ each from OpenTelemetry; both families of headers go over the wire, so that eith
 from __future__ import annotations
 
 import threading
-from importlib.metadata import version
 from typing import Self
 
 import sentry_sdk
@@ -91,7 +90,7 @@ def start(service: str, settings: ServiceSettings) -> Telemetry:
 
     Without a DSN and an OTLP endpoint nothing is sent. A metrics port in use ends the process with one line.
     """
-    release = settings.sentry_release or f"{service}@{version('reelback')}"
+    release = settings.sentry_release or f"{service}@0.0.0"
     environment = settings.sentry_environment
     logs.configure(service, release, settings.log_level, quiet=_BACKEND_LOGGERS)
     faults.configure(settings.reelback_faults)

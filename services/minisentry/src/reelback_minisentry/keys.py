@@ -1,6 +1,6 @@
 """What stands in Redis, and the bound of each: the one table of keys, lifetimes and caps.
 
-| key below `minisentry:`          | what it holds                                           | bound                   |
+| key below PREFIX                 | what it holds                                           | bound                   |
 |----------------------------------|---------------------------------------------------------|-------------------------|
 | `<cube>:1:<second>`              | hash: dimensions -> count in that second                | 2 h                     |
 | `<cube>:3600:<hour>`             | hash: the same in that hour                             | 30 days, MAX_SERIES     |
@@ -11,7 +11,8 @@
 | `releases`, `release:<version>`  | zset by the time it was made; hash: the release         | MAX_RELEASES            |
 | `deploys`, `deploy-id`           | zset by the time they were finished; the last id        | MAX_DEPLOYS             |
 
-The prefix keeps them apart from what other services hold in the same Redis. Traces with an error are kept
+The prefix keeps them apart from what other services hold in the same Redis, and its number counts the formats: what
+an older minisentry wrote in another one is left alone, not misread. Traces with an error are kept
 ERROR_GRACE longer than the others of their age.
 """
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PREFIX = "minisentry:"
+PREFIX = "minisentry:1:"
 SEPARATOR = "\x1f"
 
 SECOND, HOUR = 1, 3600
