@@ -110,12 +110,14 @@ def check_rolled_back(sentry: httpx2.Client, ended: dict[str, Any]) -> None:
 @pytest.mark.timeout(600)
 def test_a_bad_release_is_found_and_taken_back(sentry: httpx2.Client) -> None:
     generation = get("deployment", "payment", "-n", NAMESPACE)["metadata"]["generation"]
-    kubectl("apply", "-n", NAMESPACE, "-f", str(REGRESSION))
-    ended = complete("release-regression")
+    # The README's own commands, without a namespace: skaffold has made it the context's default.
+    kubectl("apply", "-f", str(REGRESSION))
+    kubectl("wait", "--for=condition=Complete", "--timeout=5m", "sentryscenario/release-regression")
+    ended = status("release-regression")
     check_rolled_back(sentry, ended)
     assert get("deployment", "payment", "-n", NAMESPACE)["metadata"]["generation"] == generation
 
-    table = kubectl("get", "sentryscenarios", "-n", NAMESPACE).splitlines()
+    table = kubectl("get", "sentryscenarios").splitlines()
     assert re.split(r"\s{2,}", table[0])[:6] == [
         "NAME",
         "PHASE",
