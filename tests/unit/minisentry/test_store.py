@@ -96,7 +96,7 @@ async def test_every_counter_ends(running: Store, redis: Redis) -> None:
         async for raw in redis.scan_iter("*")
         if (name := raw.decode()) not in lasting and not name.startswith(capped)
     }
-    assert {name.split(":")[1] for name in endings} == {"errors", "spans", "items", "sessions", "sids"}
+    assert {name.removeprefix(keys.PREFIX).split(":")[0] for name in endings} == {"errors", "spans", "items", "sessions", "sids"}
     assert all(name.startswith(keys.PREFIX) and 0 < ttl <= 30 * 86_400 for name, ttl in endings.items())
     seconds = {name: ttl for name, ttl in endings.items() if ":1:" in name}
     assert seconds
