@@ -40,8 +40,8 @@ def test_commands_exist(page: str, command: str) -> None:
     if tool == "make":
         assert set(arguments) <= MAKE_TARGETS
     elif tool == ".venv/bin/reelback":
-        help_text = [sys.executable, "-m", "reelback_operator.cli", arguments[0], "--help"]
-        assert subprocess.run(help_text, capture_output=True, check=False).returncode == 0
+        command_line = [Path(sys.executable).with_name("reelback"), arguments[0], "--help"]
+        assert subprocess.run(command_line, capture_output=True, check=False).returncode == 0
     else:
         assert tool in OTHERS, f"{page}: nothing runs {command!r}"
     values = [*arguments, *(setting.partition("=")[2] for setting in settings)]
