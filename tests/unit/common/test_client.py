@@ -229,7 +229,8 @@ async def test_a_call_made_for_a_request_ends_with_it(serve: Any) -> None:
         client.connect(f"dns:///127.0.0.1:{outer.port}", deadline=5) as to_outer,
     ):
         await payment_pb2_grpc.PaymentStub(to_outer).GetWallet(payment_pb2.GetWalletRequest(), timeout=1)
-        assert 0 < inner.payment.remaining[0] <= 1
+        # Somewhat more than the second that was asked for: gRPC rounds a deadline up when it sends it.
+        assert 0 < inner.payment.remaining[0] < 1.5
 
 
 async def test_a_server_that_is_away_is_an_answer_within_the_deadline() -> None:
