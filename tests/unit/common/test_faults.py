@@ -25,7 +25,7 @@ async def test_every_fault_is_off_until_it_is_set(key: str) -> None:
     faults.configure({})
     started = time.monotonic()
     await faults.inject(key)
-    assert time.monotonic() - started < 0.02
+    assert time.monotonic() - started < 0.2
 
 
 async def test_a_share_of_calls_raises() -> None:
