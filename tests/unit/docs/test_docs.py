@@ -40,7 +40,7 @@ def test_commands_exist(page: str, command: str) -> None:
     if tool == "make":
         assert set(arguments) <= MAKE_TARGETS
     elif tool == ".venv/bin/reelback":
-        command_line = [Path(sys.executable).with_name("reelback"), arguments[0], "--help"]
+        command_line = [str(Path(sys.executable).with_name("reelback")), arguments[0], "--help"]
         assert subprocess.run(command_line, capture_output=True, check=False).returncode == 0
     else:
         assert tool in OTHERS, f"{page}: nothing runs {command!r}"
