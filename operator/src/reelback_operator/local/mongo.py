@@ -75,16 +75,20 @@ def _version() -> Any:
 
 
 def _durable(backend: Any, store: Any) -> Any:
-    """The backend, with every write in the file before its answer."""
-    writing = threading.Lock()
+    """The backend, with one command at a time, and every write in the file before its answer.
+
+    It changes a stored document field by field, and its answers refer to stored documents: an answer is copied before
+    the next command, or a reader would see half of a change.
+    """
+    turn = threading.Lock()
 
     def handle(message: Any) -> Any:
-        if str(message.getDocument().keySet().iterator().next()) not in WRITES:
-            return backend.handleMessage(message)
-        with writing:
+        writes = str(message.getDocument().keySet().iterator().next()) in WRITES
+        with turn:
             answer = backend.handleMessage(message)
-            store.commit()
-            return answer
+            if writes:
+                store.commit()
+            return answer.cloneDeeply()
 
     interface = jpype.JClass("de.bwaldvogel.mongo.MongoBackend")
     methods = {

@@ -99,7 +99,7 @@ class Wallets:
                 return False
             return True
         before = await self._wallets.find_one_and_update(
-            {"_id": wallet.player_id, "sequence": wallet.sequence},
+            {"_id": wallet.player_id, "sequence": wallet.sequence, "balance": wallet.balance},
             {"$set": after, "$push": {"pending": asdict(entry)}},
             projection={"_id": True},
         )
