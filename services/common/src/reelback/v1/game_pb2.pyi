@@ -92,11 +92,15 @@ class Pay(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., count: _Optional[int] = ..., multiplier: _Optional[int] = ...) -> None: ...
 
 class Paytable(_message.Message):
-    __slots__ = ("lines", "pays", "theoretical_rtp")
+    __slots__ = ("lines", "pays", "theoretical_rtp", "game", "variance")
     LINES_FIELD_NUMBER: _ClassVar[int]
     PAYS_FIELD_NUMBER: _ClassVar[int]
     THEORETICAL_RTP_FIELD_NUMBER: _ClassVar[int]
+    GAME_FIELD_NUMBER: _ClassVar[int]
+    VARIANCE_FIELD_NUMBER: _ClassVar[int]
     lines: _containers.RepeatedCompositeFieldContainer[Payline]
     pays: _containers.RepeatedCompositeFieldContainer[Pay]
     theoretical_rtp: float
-    def __init__(self, lines: _Optional[_Iterable[_Union[Payline, _Mapping]]] = ..., pays: _Optional[_Iterable[_Union[Pay, _Mapping]]] = ..., theoretical_rtp: _Optional[float] = ...) -> None: ...
+    game: str
+    variance: float
+    def __init__(self, lines: _Optional[_Iterable[_Union[Payline, _Mapping]]] = ..., pays: _Optional[_Iterable[_Union[Pay, _Mapping]]] = ..., theoretical_rtp: _Optional[float] = ..., game: _Optional[str] = ..., variance: _Optional[float] = ...) -> None: ...

@@ -16,11 +16,39 @@ class EntryKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENTRY_KIND_WITHDRAWAL: _ClassVar[EntryKind]
     ENTRY_KIND_BET: _ClassVar[EntryKind]
     ENTRY_KIND_WIN: _ClassVar[EntryKind]
+    ENTRY_KIND_SETTLEMENT: _ClassVar[EntryKind]
+    ENTRY_KIND_REVERSAL: _ClassVar[EntryKind]
+
+class TransferState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRANSFER_STATE_UNSPECIFIED: _ClassVar[TransferState]
+    TRANSFER_STATE_PENDING: _ClassVar[TransferState]
+    TRANSFER_STATE_SETTLED: _ClassVar[TransferState]
+    TRANSFER_STATE_REJECTED: _ClassVar[TransferState]
+    TRANSFER_STATE_REVERSED: _ClassVar[TransferState]
+
+class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DECISION_UNSPECIFIED: _ClassVar[Decision]
+    DECISION_SETTLE: _ClassVar[Decision]
+    DECISION_REJECT: _ClassVar[Decision]
+    DECISION_REVERSE: _ClassVar[Decision]
 ENTRY_KIND_UNSPECIFIED: EntryKind
 ENTRY_KIND_DEPOSIT: EntryKind
 ENTRY_KIND_WITHDRAWAL: EntryKind
 ENTRY_KIND_BET: EntryKind
 ENTRY_KIND_WIN: EntryKind
+ENTRY_KIND_SETTLEMENT: EntryKind
+ENTRY_KIND_REVERSAL: EntryKind
+TRANSFER_STATE_UNSPECIFIED: TransferState
+TRANSFER_STATE_PENDING: TransferState
+TRANSFER_STATE_SETTLED: TransferState
+TRANSFER_STATE_REJECTED: TransferState
+TRANSFER_STATE_REVERSED: TransferState
+DECISION_UNSPECIFIED: Decision
+DECISION_SETTLE: Decision
+DECISION_REJECT: Decision
+DECISION_REVERSE: Decision
 
 class MoveRequest(_message.Message):
     __slots__ = ("request_id", "player_id", "amount", "reference")
@@ -85,3 +113,37 @@ class ListEntriesRequest(_message.Message):
     player_id: str
     limit: int
     def __init__(self, player_id: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class Transfer(_message.Message):
+    __slots__ = ("entry", "state")
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    entry: Entry
+    state: TransferState
+    def __init__(self, entry: _Optional[_Union[Entry, _Mapping]] = ..., state: _Optional[_Union[TransferState, str]] = ...) -> None: ...
+
+class DecideRequest(_message.Message):
+    __slots__ = ("request_id", "player_id", "decision")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    player_id: str
+    decision: Decision
+    def __init__(self, request_id: _Optional[str] = ..., player_id: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ...) -> None: ...
+
+class GetLimitsRequest(_message.Message):
+    __slots__ = ("player_id",)
+    PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
+    player_id: str
+    def __init__(self, player_id: _Optional[str] = ...) -> None: ...
+
+class Limits(_message.Message):
+    __slots__ = ("player_id", "deposit_per_day", "bet")
+    PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
+    DEPOSIT_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    BET_FIELD_NUMBER: _ClassVar[int]
+    player_id: str
+    deposit_per_day: int
+    bet: int
+    def __init__(self, player_id: _Optional[str] = ..., deposit_per_day: _Optional[int] = ..., bet: _Optional[int] = ...) -> None: ...

@@ -30,6 +30,7 @@ class PaymentStub:
     sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
     ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
+    Players are the user service's: NOT_FOUND for a deposit or a withdrawal of one that it does not know.
     """
 
     def __init__(self, channel):
@@ -47,6 +48,16 @@ class PaymentStub:
                 '/reelback.v1.Payment/Withdraw',
                 request_serializer=reelback_dot_v1_dot_payment__pb2.MoveRequest.SerializeToString,
                 response_deserializer=reelback_dot_v1_dot_payment__pb2.Entry.FromString,
+                _registered_method=True)
+        self.Decide = channel.unary_unary(
+                '/reelback.v1.Payment/Decide',
+                request_serializer=reelback_dot_v1_dot_payment__pb2.DecideRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_payment__pb2.Transfer.FromString,
+                _registered_method=True)
+        self.GetTransfer = channel.unary_unary(
+                '/reelback.v1.Payment/GetTransfer',
+                request_serializer=reelback_dot_v1_dot_payment__pb2.GetEntryRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_payment__pb2.Transfer.FromString,
                 _registered_method=True)
         self.Charge = channel.unary_unary(
                 '/reelback.v1.Payment/Charge',
@@ -73,6 +84,16 @@ class PaymentStub:
                 request_serializer=reelback_dot_v1_dot_payment__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=reelback_dot_v1_dot_payment__pb2.Entry.FromString,
                 _registered_method=True)
+        self.GetLimits = channel.unary_unary(
+                '/reelback.v1.Payment/GetLimits',
+                request_serializer=reelback_dot_v1_dot_payment__pb2.GetLimitsRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_payment__pb2.Limits.FromString,
+                _registered_method=True)
+        self.SetLimits = channel.unary_unary(
+                '/reelback.v1.Payment/SetLimits',
+                request_serializer=reelback_dot_v1_dot_payment__pb2.Limits.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_payment__pb2.Limits.FromString,
+                _registered_method=True)
 
 
 class PaymentServicer:
@@ -80,23 +101,42 @@ class PaymentServicer:
     sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
     ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
+    Players are the user service's: NOT_FOUND for a deposit or a withdrawal of one that it does not know.
     """
 
     def Deposit(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Settled at once. FAILED_PRECONDITION when it would exceed the player's limit for a day.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Withdraw(self, request, context):
-        """FAILED_PRECONDITION when the balance is too small.
+        """Takes the money out of the wallet: settled at once when small, else pending until somebody decides.
+        FAILED_PRECONDITION when the balance is too small, or the player is not verified (KYC).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Decide(self, request, context):
+        """Decides on a deposit or a withdrawal: settles or rejects one that is pending, reverses a deposit that is settled.
+        FAILED_PRECONDITION when its state does not allow that; the same decision again answers as the first time did.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTransfer(self, request, context):
+        """A deposit or a withdrawal, and how far it has come.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Charge(self, request, context):
-        """Takes a bet from the wallet. FAILED_PRECONDITION when the balance is too small.
+        """Takes a bet from the wallet. FAILED_PRECONDITION when the balance is too small, or the bet is above the player's
+        limit.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,6 +169,19 @@ class PaymentServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLimits(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLimits(self, request, context):
+        """INVALID_ARGUMENT for limits above the platform's own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -141,6 +194,16 @@ def add_PaymentServicer_to_server(servicer, server):
                     servicer.Withdraw,
                     request_deserializer=reelback_dot_v1_dot_payment__pb2.MoveRequest.FromString,
                     response_serializer=reelback_dot_v1_dot_payment__pb2.Entry.SerializeToString,
+            ),
+            'Decide': grpc.unary_unary_rpc_method_handler(
+                    servicer.Decide,
+                    request_deserializer=reelback_dot_v1_dot_payment__pb2.DecideRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_payment__pb2.Transfer.SerializeToString,
+            ),
+            'GetTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTransfer,
+                    request_deserializer=reelback_dot_v1_dot_payment__pb2.GetEntryRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_payment__pb2.Transfer.SerializeToString,
             ),
             'Charge': grpc.unary_unary_rpc_method_handler(
                     servicer.Charge,
@@ -167,6 +230,16 @@ def add_PaymentServicer_to_server(servicer, server):
                     request_deserializer=reelback_dot_v1_dot_payment__pb2.ListEntriesRequest.FromString,
                     response_serializer=reelback_dot_v1_dot_payment__pb2.Entry.SerializeToString,
             ),
+            'GetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLimits,
+                    request_deserializer=reelback_dot_v1_dot_payment__pb2.GetLimitsRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_payment__pb2.Limits.SerializeToString,
+            ),
+            'SetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLimits,
+                    request_deserializer=reelback_dot_v1_dot_payment__pb2.Limits.FromString,
+                    response_serializer=reelback_dot_v1_dot_payment__pb2.Limits.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'reelback.v1.Payment', rpc_method_handlers)
@@ -180,6 +253,7 @@ class Payment:
     sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
     ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
+    Players are the user service's: NOT_FOUND for a deposit or a withdrawal of one that it does not know.
     """
 
     @staticmethod
@@ -226,6 +300,60 @@ class Payment:
             '/reelback.v1.Payment/Withdraw',
             reelback_dot_v1_dot_payment__pb2.MoveRequest.SerializeToString,
             reelback_dot_v1_dot_payment__pb2.Entry.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Decide(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.Payment/Decide',
+            reelback_dot_v1_dot_payment__pb2.DecideRequest.SerializeToString,
+            reelback_dot_v1_dot_payment__pb2.Transfer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.Payment/GetTransfer',
+            reelback_dot_v1_dot_payment__pb2.GetEntryRequest.SerializeToString,
+            reelback_dot_v1_dot_payment__pb2.Transfer.FromString,
             options,
             channel_credentials,
             insecure,
@@ -361,6 +489,60 @@ class Payment:
             '/reelback.v1.Payment/ListEntries',
             reelback_dot_v1_dot_payment__pb2.ListEntriesRequest.SerializeToString,
             reelback_dot_v1_dot_payment__pb2.Entry.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.Payment/GetLimits',
+            reelback_dot_v1_dot_payment__pb2.GetLimitsRequest.SerializeToString,
+            reelback_dot_v1_dot_payment__pb2.Limits.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.Payment/SetLimits',
+            reelback_dot_v1_dot_payment__pb2.Limits.SerializeToString,
+            reelback_dot_v1_dot_payment__pb2.Limits.FromString,
             options,
             channel_credentials,
             insecure,

@@ -31,6 +31,7 @@ class PaymentStub:
     sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
     ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
+    Players are the user service's: NOT_FOUND for a deposit or a withdrawal of one that it does not know.
     """
 
     @_typing.overload
@@ -38,10 +39,21 @@ class PaymentStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PaymentAsyncStub: ...
     Deposit: _grpc.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]
+    """Settled at once. FAILED_PRECONDITION when it would exceed the player's limit for a day."""
     Withdraw: _grpc.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]
-    """FAILED_PRECONDITION when the balance is too small."""
+    """Takes the money out of the wallet: settled at once when small, else pending until somebody decides.
+    FAILED_PRECONDITION when the balance is too small, or the player is not verified (KYC).
+    """
+    Decide: _grpc.UnaryUnaryMultiCallable[_payment_pb2.DecideRequest, _payment_pb2.Transfer]
+    """Decides on a deposit or a withdrawal: settles or rejects one that is pending, reverses a deposit that is settled.
+    FAILED_PRECONDITION when its state does not allow that; the same decision again answers as the first time did.
+    """
+    GetTransfer: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetEntryRequest, _payment_pb2.Transfer]
+    """A deposit or a withdrawal, and how far it has come."""
     Charge: _grpc.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]
-    """Takes a bet from the wallet. FAILED_PRECONDITION when the balance is too small."""
+    """Takes a bet from the wallet. FAILED_PRECONDITION when the balance is too small, or the bet is above the player's
+    limit.
+    """
     Payout: _grpc.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]
     """Pays a win into the wallet."""
     GetWallet: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetWalletRequest, _payment_pb2.Wallet]
@@ -49,6 +61,9 @@ class PaymentStub:
     """The entry of a request. NOT_FOUND when no such request moved money."""
     ListEntries: _grpc.UnaryStreamMultiCallable[_payment_pb2.ListEntriesRequest, _payment_pb2.Entry]
     """The newest entries first."""
+    GetLimits: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetLimitsRequest, _payment_pb2.Limits]
+    SetLimits: _grpc.UnaryUnaryMultiCallable[_payment_pb2.Limits, _payment_pb2.Limits]
+    """INVALID_ARGUMENT for limits above the platform's own."""
 
 @_typing.type_check_only
 class PaymentAsyncStub(PaymentStub):
@@ -56,14 +71,26 @@ class PaymentAsyncStub(PaymentStub):
     sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
     ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
+    Players are the user service's: NOT_FOUND for a deposit or a withdrawal of one that it does not know.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Deposit: _aio.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]  # type: ignore[assignment]
+    """Settled at once. FAILED_PRECONDITION when it would exceed the player's limit for a day."""
     Withdraw: _aio.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]  # type: ignore[assignment]
-    """FAILED_PRECONDITION when the balance is too small."""
+    """Takes the money out of the wallet: settled at once when small, else pending until somebody decides.
+    FAILED_PRECONDITION when the balance is too small, or the player is not verified (KYC).
+    """
+    Decide: _aio.UnaryUnaryMultiCallable[_payment_pb2.DecideRequest, _payment_pb2.Transfer]  # type: ignore[assignment]
+    """Decides on a deposit or a withdrawal: settles or rejects one that is pending, reverses a deposit that is settled.
+    FAILED_PRECONDITION when its state does not allow that; the same decision again answers as the first time did.
+    """
+    GetTransfer: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetEntryRequest, _payment_pb2.Transfer]  # type: ignore[assignment]
+    """A deposit or a withdrawal, and how far it has come."""
     Charge: _aio.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]  # type: ignore[assignment]
-    """Takes a bet from the wallet. FAILED_PRECONDITION when the balance is too small."""
+    """Takes a bet from the wallet. FAILED_PRECONDITION when the balance is too small, or the bet is above the player's
+    limit.
+    """
     Payout: _aio.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]  # type: ignore[assignment]
     """Pays a win into the wallet."""
     GetWallet: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetWalletRequest, _payment_pb2.Wallet]  # type: ignore[assignment]
@@ -71,12 +98,16 @@ class PaymentAsyncStub(PaymentStub):
     """The entry of a request. NOT_FOUND when no such request moved money."""
     ListEntries: _aio.UnaryStreamMultiCallable[_payment_pb2.ListEntriesRequest, _payment_pb2.Entry]  # type: ignore[assignment]
     """The newest entries first."""
+    GetLimits: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetLimitsRequest, _payment_pb2.Limits]  # type: ignore[assignment]
+    SetLimits: _aio.UnaryUnaryMultiCallable[_payment_pb2.Limits, _payment_pb2.Limits]  # type: ignore[assignment]
+    """INVALID_ARGUMENT for limits above the platform's own."""
 
 class PaymentServicer(metaclass=_abc_1.ABCMeta):
     """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id within a player:
     sent again it answers with the first entry, sent again for another kind or amount it is refused (ALREADY_EXISTS).
     ABORTED when too many moves meet on one wallet: nothing was moved, the same request may be sent again.
     Amounts are in minor units (cents) and greater than zero: INVALID_ARGUMENT otherwise.
+    Players are the user service's: NOT_FOUND for a deposit or a withdrawal of one that it does not know.
     """
 
     @_abc_1.abstractmethod
@@ -84,7 +115,8 @@ class PaymentServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _payment_pb2.MoveRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_payment_pb2.Entry, _abc.Awaitable[_payment_pb2.Entry]]: ...
+    ) -> _typing.Union[_payment_pb2.Entry, _abc.Awaitable[_payment_pb2.Entry]]:
+        """Settled at once. FAILED_PRECONDITION when it would exceed the player's limit for a day."""
 
     @_abc_1.abstractmethod
     def Withdraw(
@@ -92,7 +124,27 @@ class PaymentServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.MoveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Entry, _abc.Awaitable[_payment_pb2.Entry]]:
-        """FAILED_PRECONDITION when the balance is too small."""
+        """Takes the money out of the wallet: settled at once when small, else pending until somebody decides.
+        FAILED_PRECONDITION when the balance is too small, or the player is not verified (KYC).
+        """
+
+    @_abc_1.abstractmethod
+    def Decide(
+        self,
+        request: _payment_pb2.DecideRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.Transfer, _abc.Awaitable[_payment_pb2.Transfer]]:
+        """Decides on a deposit or a withdrawal: settles or rejects one that is pending, reverses a deposit that is settled.
+        FAILED_PRECONDITION when its state does not allow that; the same decision again answers as the first time did.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTransfer(
+        self,
+        request: _payment_pb2.GetEntryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.Transfer, _abc.Awaitable[_payment_pb2.Transfer]]:
+        """A deposit or a withdrawal, and how far it has come."""
 
     @_abc_1.abstractmethod
     def Charge(
@@ -100,7 +152,9 @@ class PaymentServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.MoveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Entry, _abc.Awaitable[_payment_pb2.Entry]]:
-        """Takes a bet from the wallet. FAILED_PRECONDITION when the balance is too small."""
+        """Takes a bet from the wallet. FAILED_PRECONDITION when the balance is too small, or the bet is above the player's
+        limit.
+        """
 
     @_abc_1.abstractmethod
     def Payout(
@@ -132,5 +186,20 @@ class PaymentServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_payment_pb2.Entry], _abc.AsyncIterator[_payment_pb2.Entry]]:
         """The newest entries first."""
+
+    @_abc_1.abstractmethod
+    def GetLimits(
+        self,
+        request: _payment_pb2.GetLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.Limits, _abc.Awaitable[_payment_pb2.Limits]]: ...
+
+    @_abc_1.abstractmethod
+    def SetLimits(
+        self,
+        request: _payment_pb2.Limits,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.Limits, _abc.Awaitable[_payment_pb2.Limits]]:
+        """INVALID_ARGUMENT for limits above the platform's own."""
 
 def add_PaymentServicer_to_server(servicer: PaymentServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

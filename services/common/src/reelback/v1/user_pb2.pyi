@@ -85,3 +85,17 @@ class Profile(_message.Message):
     kyc: Kyc
     created_at: _timestamp_pb2.Timestamp
     def __init__(self, player_id: _Optional[str] = ..., email: _Optional[str] = ..., display_name: _Optional[str] = ..., kyc: _Optional[_Union[Kyc, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class SubmitKycRequest(_message.Message):
+    __slots__ = ("player_id",)
+    PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
+    player_id: str
+    def __init__(self, player_id: _Optional[str] = ...) -> None: ...
+
+class DecideKycRequest(_message.Message):
+    __slots__ = ("player_id", "kyc")
+    PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
+    KYC_FIELD_NUMBER: _ClassVar[int]
+    player_id: str
+    kyc: Kyc
+    def __init__(self, player_id: _Optional[str] = ..., kyc: _Optional[_Union[Kyc, str]] = ...) -> None: ...

@@ -60,6 +60,16 @@ class UserStub:
                 request_serializer=reelback_dot_v1_dot_user__pb2.GetProfileRequest.SerializeToString,
                 response_deserializer=reelback_dot_v1_dot_user__pb2.Profile.FromString,
                 _registered_method=True)
+        self.SubmitKyc = channel.unary_unary(
+                '/reelback.v1.User/SubmitKyc',
+                request_serializer=reelback_dot_v1_dot_user__pb2.SubmitKycRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_user__pb2.Profile.FromString,
+                _registered_method=True)
+        self.DecideKyc = channel.unary_unary(
+                '/reelback.v1.User/DecideKyc',
+                request_serializer=reelback_dot_v1_dot_user__pb2.DecideKycRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_user__pb2.Profile.FromString,
+                _registered_method=True)
 
 
 class UserServicer:
@@ -100,6 +110,21 @@ class UserServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SubmitKyc(self, request, context):
+        """The player has handed in documents: NONE or REFUSED becomes PENDING. FAILED_PRECONDITION in any other state.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideKyc(self, request, context):
+        """Somebody has looked at them: PENDING becomes VERIFIED or REFUSED. FAILED_PRECONDITION in any other state, but
+        deciding the same twice is not an error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UserServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -126,6 +151,16 @@ def add_UserServicer_to_server(servicer, server):
             'GetProfile': grpc.unary_unary_rpc_method_handler(
                     servicer.GetProfile,
                     request_deserializer=reelback_dot_v1_dot_user__pb2.GetProfileRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_user__pb2.Profile.SerializeToString,
+            ),
+            'SubmitKyc': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitKyc,
+                    request_deserializer=reelback_dot_v1_dot_user__pb2.SubmitKycRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_user__pb2.Profile.SerializeToString,
+            ),
+            'DecideKyc': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideKyc,
+                    request_deserializer=reelback_dot_v1_dot_user__pb2.DecideKycRequest.FromString,
                     response_serializer=reelback_dot_v1_dot_user__pb2.Profile.SerializeToString,
             ),
     }
@@ -264,6 +299,60 @@ class User:
             target,
             '/reelback.v1.User/GetProfile',
             reelback_dot_v1_dot_user__pb2.GetProfileRequest.SerializeToString,
+            reelback_dot_v1_dot_user__pb2.Profile.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitKyc(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.User/SubmitKyc',
+            reelback_dot_v1_dot_user__pb2.SubmitKycRequest.SerializeToString,
+            reelback_dot_v1_dot_user__pb2.Profile.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideKyc(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.User/DecideKyc',
+            reelback_dot_v1_dot_user__pb2.DecideKycRequest.SerializeToString,
             reelback_dot_v1_dot_user__pb2.Profile.FromString,
             options,
             channel_credentials,

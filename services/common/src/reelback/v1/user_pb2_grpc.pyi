@@ -42,6 +42,12 @@ class UserStub:
     SignOut: _grpc.UnaryUnaryMultiCallable[_user_pb2.SignOutRequest, _user_pb2.SignOutResponse]
     """Closing a session twice is not an error."""
     GetProfile: _grpc.UnaryUnaryMultiCallable[_user_pb2.GetProfileRequest, _user_pb2.Profile]
+    SubmitKyc: _grpc.UnaryUnaryMultiCallable[_user_pb2.SubmitKycRequest, _user_pb2.Profile]
+    """The player has handed in documents: NONE or REFUSED becomes PENDING. FAILED_PRECONDITION in any other state."""
+    DecideKyc: _grpc.UnaryUnaryMultiCallable[_user_pb2.DecideKycRequest, _user_pb2.Profile]
+    """Somebody has looked at them: PENDING becomes VERIFIED or REFUSED. FAILED_PRECONDITION in any other state, but
+    deciding the same twice is not an error.
+    """
 
 @_typing.type_check_only
 class UserAsyncStub(UserStub):
@@ -57,6 +63,12 @@ class UserAsyncStub(UserStub):
     SignOut: _aio.UnaryUnaryMultiCallable[_user_pb2.SignOutRequest, _user_pb2.SignOutResponse]  # type: ignore[assignment]
     """Closing a session twice is not an error."""
     GetProfile: _aio.UnaryUnaryMultiCallable[_user_pb2.GetProfileRequest, _user_pb2.Profile]  # type: ignore[assignment]
+    SubmitKyc: _aio.UnaryUnaryMultiCallable[_user_pb2.SubmitKycRequest, _user_pb2.Profile]  # type: ignore[assignment]
+    """The player has handed in documents: NONE or REFUSED becomes PENDING. FAILED_PRECONDITION in any other state."""
+    DecideKyc: _aio.UnaryUnaryMultiCallable[_user_pb2.DecideKycRequest, _user_pb2.Profile]  # type: ignore[assignment]
+    """Somebody has looked at them: PENDING becomes VERIFIED or REFUSED. FAILED_PRECONDITION in any other state, but
+    deciding the same twice is not an error.
+    """
 
 class UserServicer(metaclass=_abc_1.ABCMeta):
     """Players: who they are, whether they may sign in, whether they are verified."""
@@ -99,5 +111,23 @@ class UserServicer(metaclass=_abc_1.ABCMeta):
         request: _user_pb2.GetProfileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.Profile, _abc.Awaitable[_user_pb2.Profile]]: ...
+
+    @_abc_1.abstractmethod
+    def SubmitKyc(
+        self,
+        request: _user_pb2.SubmitKycRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.Profile, _abc.Awaitable[_user_pb2.Profile]]:
+        """The player has handed in documents: NONE or REFUSED becomes PENDING. FAILED_PRECONDITION in any other state."""
+
+    @_abc_1.abstractmethod
+    def DecideKyc(
+        self,
+        request: _user_pb2.DecideKycRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.Profile, _abc.Awaitable[_user_pb2.Profile]]:
+        """Somebody has looked at them: PENDING becomes VERIFIED or REFUSED. FAILED_PRECONDITION in any other state, but
+        deciding the same twice is not an error.
+        """
 
 def add_UserServicer_to_server(servicer: UserServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,1 @@
+"""Messages to players and staff: email, SMS, push and alerts."""
