@@ -9,7 +9,7 @@ export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
 SCENARIO ?= scenarios/scenario-release-regression.yaml
-.PHONY: help demo up lock lint proto test e2e e2e-tools bench clean
+.PHONY: help demo up lock lint proto test chaos e2e e2e-tools bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ lint: $(VENV)/dev ## format, types, imports, and that the stubs are those of pro
 
 test: $(VENV)/dev ## every test that needs neither Docker nor Kubernetes
 	$(BIN)/pytest
+
+chaos: $(VENV)/local ## players bet for a minute while servers are killed; then the money is counted
+	@$(BIN)/python -m tests.chaos
 
 e2e-tools:
 	@for tool in docker kind kubectl helm skaffold; do \

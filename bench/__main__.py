@@ -7,10 +7,10 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-BENCHMARKS = ("detect", "ingest")
+BENCHMARKS = ("detect", "ingest", "spins")
 # A benchmark bounds its own runs; this only ends one that hangs.
 LIMIT_SECONDS = 900
-PACKAGES = ("grpcio", "opentelemetry-sdk", "redis", "sentry-sdk", "uvicorn")
+PACKAGES = ("confluent-kafka", "grpcio", "opentelemetry-sdk", "pymongo", "redis", "sentry-sdk", "uvicorn")
 
 
 def _processor() -> str:
