@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -65,4 +64,4 @@ async def listen(inbox: Inbox, host: str, port: int) -> asyncio.Server:
             loop=loop,
         )
 
-    return await loop.create_server(connection, sock=socket.create_server((host, port)))
+    return await loop.create_server(connection, host, port)
