@@ -1,4 +1,4 @@
-"""Sentry's own SDK with its OTLP integration, as it is, against minisentry: error, session and spans in one trace."""
+"""Sentry's own SDK with its OTLP integration, as it is, against minisentry: error, session, spans and metrics."""
 
 import subprocess
 import sys
@@ -35,6 +35,9 @@ with sentry_sdk.sessions.track_session(sentry_sdk.get_isolation_scope(), session
         except ValueError as error:
             sentry_sdk.capture_exception(error)
             span.set_status(trace.StatusCode.ERROR)
+        for game, rtp in (("classic", 0.94), ("classic", 0.96), ("fruits", 0.9)):
+            sentry_sdk.metrics.gauge("game.rtp", rtp, unit="ratio", attributes={"game": game})
+            sentry_sdk.metrics.count("bets.volume", 250, unit="cent", attributes={"game": game, "currency": "EUR"})
 provider.force_flush()
 sentry_sdk.flush()
 print(trace.format_trace_id(span.get_span_context().trace_id))
@@ -83,3 +86,12 @@ def test_the_real_sdk(shared: Server, name: str) -> None:
     assert group["totals"] == {"sum(session)": 1, "crash_free_rate(session)": 1.0}
 
     assert name in [release["version"] for release in shared.ask("/releases/")]
+
+    rtp, volume = "avg(value,game.rtp,gauge,ratio)", "sum(value,bets.volume,counter,cent)"
+    asked = {"dataset": "tracemetrics", "query": f"release:{name}", "environment": "test", "statsPeriod": "1h"}
+    assert shared.ask("/events/", field=["game", "release", rtp], sort="game", **asked)["data"] == [
+        {"game": "classic", "release": name, rtp: 0.95},
+        {"game": "fruits", "release": name, rtp: 0.9},
+    ]
+    (total,) = shared.ask("/events/", field=["currency", volume], **asked)["data"]
+    assert total == {"currency": "EUR", volume: 750}

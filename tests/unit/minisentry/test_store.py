@@ -9,10 +9,11 @@ import orjson
 import pytest
 from redis.asyncio import Redis
 from reelback_minisentry import intake, keys, store
-from reelback_minisentry.batch import Batch, Series
+from reelback_minisentry.batch import Batch
 from reelback_minisentry.envelope import Item
 from reelback_minisentry.otlp import parse
 from reelback_minisentry.records import Records
+from reelback_minisentry.series import MetricSeries, Series
 from reelback_minisentry.store import Busy, Store, Unavailable
 
 from tests.unit.minisentry.conftest import Server
@@ -102,7 +103,7 @@ async def test_every_counter_ends(running: Store, redis: Redis) -> None:
 
 
 async def test_too_many_series_are_counted_as_other() -> None:
-    batch = Batch(Series(limit=3))
+    batch = Batch(Series(limit=3), MetricSeries())
     for n in range(10):
         batch.add(records(("transaction", transaction("a@1", 1, transaction=f"/{n}"))))
     fields = next(fields for key, _, fields in batch.counters() if key.startswith(f"{keys.PREFIX}spans:3600"))

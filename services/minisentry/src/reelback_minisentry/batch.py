@@ -14,30 +14,12 @@ from operator import attrgetter
 
 import orjson
 
-from reelback_minisentry import keys
-from reelback_minisentry.histogram import bin_of
+from reelback_minisentry import keys, stats
+from reelback_minisentry.histogram import bin_of, value_bin
 from reelback_minisentry.keys import SEPARATOR, Cube
-from reelback_minisentry.records import Error, Origin, Records, Session, Span
-
-
-class Series:
-    """Bounds the number of counters of an hour: sets of dimensions beyond MAX_SERIES are counted as OTHER."""
-
-    def __init__(self, limit: int = keys.MAX_SERIES) -> None:
-        self._limit = limit
-        self._hour = 0
-        self._seen: set[tuple[str, ...]] = set()
-
-    def bound(self, dimensions: tuple[str, ...], at: float) -> tuple[str, ...]:
-        """The dimensions, or as many OTHERs once the hour of `at` has too many."""
-        if dimensions in self._seen:
-            return dimensions
-        if (hour := int(at // keys.HOUR)) > self._hour:
-            self._hour, self._seen = hour, set()
-        if len(self._seen) >= self._limit:
-            return (keys.OTHER,) * len(dimensions)
-        self._seen.add(dimensions)
-        return dimensions
+from reelback_minisentry.records import Error, Origin, Records, Sample, Session, Span
+from reelback_minisentry.series import MetricSeries, Series
+from reelback_minisentry.stats import Stats
 
 
 @dataclass(slots=True)
@@ -56,7 +38,7 @@ Fields = defaultdict[str, int]
 class Batch:
     """An open batch. `stored` is set when it is written, or when `failed` says why it is not."""
 
-    def __init__(self, series: Series) -> None:
+    def __init__(self, series: Series, metrics: MetricSeries) -> None:
         self.stored = asyncio.Event()
         self.failed = ""
         self.size = 0
@@ -69,6 +51,8 @@ class Batch:
         self.releases: dict[str, tuple[float, float]] = {}
         self._counts: defaultdict[tuple[Cube, int], Fields] = defaultdict(lambda: defaultdict(int))
         self._series = series
+        self._stats: defaultdict[int, dict[str, Stats]] = defaultdict(dict)
+        self._metrics = metrics
 
     def add(self, records: Records) -> None:
         """Take one request in."""
@@ -90,6 +74,9 @@ class Batch:
             for outcome, n in group.counts.items():
                 self._count(keys.SESSIONS, group.started, _place(group.origin), SEPARATOR + outcome, n)
             self._add_release(group.origin, now)
+        for sample in records.samples:
+            self._add_sample(sample)
+            self._add_release(sample.origin, now)
 
     def counters(self) -> Iterator[tuple[str, int, Fields]]:
         """What to add to the counters: (key, its lifetime in seconds, field -> count), in every resolution."""
@@ -100,6 +87,17 @@ class Batch:
             hour = coarse[cube.key(keys.HOUR, at)]
             for field, n in fields.items():
                 hour[field] += n
+        for key, fields in coarse.items():
+            yield key, keys.LIFETIME[keys.HOUR], fields
+
+    def stats(self) -> Iterator[tuple[str, int, dict[str, Stats]]]:
+        """What to merge into the stats of metrics: (key, its lifetime in seconds, field -> stats), likewise."""
+        coarse: defaultdict[str, dict[str, Stats]] = defaultdict(dict)
+        for at, fields in self._stats.items():
+            yield keys.METRICS.key(keys.SECOND, at), keys.LIFETIME[keys.SECOND], fields
+            hour = coarse[keys.METRICS.key(keys.HOUR, at)]
+            for field, one in fields.items():
+                hour.setdefault(field, Stats()).add(one)
         for key, fields in coarse.items():
             yield key, keys.LIFETIME[keys.HOUR], fields
 
@@ -145,6 +143,14 @@ class Batch:
         if origin.release:
             first, _ = self.releases.get(origin.release, (now, now))
             self.releases[origin.release] = (first, now)
+
+    def _add_sample(self, sample: Sample) -> None:
+        metric = (*_place(sample.origin), sample.name, sample.type, sample.unit)
+        field = SEPARATOR.join(self._metrics.bound(metric, sample.attributes, sample.at)) + SEPARATOR
+        second = self._stats[int(sample.at)]
+        second.setdefault(field, Stats()).add(stats.of_sample(sample.value, sample.at))
+        if sample.type == "distribution":
+            self._counts[keys.METRICS, int(sample.at)][f"{field}{value_bin(sample.value)}"] += 1
 
     def _add_session(self, session: Session) -> None:
         place = _place(session.origin)

@@ -1,121 +1,63 @@
-"""Sentry's /events/ and /events-timeseries/ on counters: fields, aggregates, grouping, sorting. No I/O.
+"""Sentry's /events/ and /events-timeseries/ on what was counted: fields, aggregates, grouping, sorting. No I/O.
 
-The input are cells: the dimensions of a counter and how often it was counted. That is all an aggregate needs, as the
-bin of a duration is one of the dimensions.
+The input are cells: dimensions, and what was counted under them. What fields and functions there are, and what of the
+cells those read, is the dataset's own: counted.py and tracemetrics.py.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from reelback_minisentry import keys
-from reelback_minisentry.histogram import mean, percentile
 from reelback_minisentry.keys import Cube
-from reelback_minisentry.query import BadQuery, Predicate, parse, requires
+from reelback_minisentry.query import BadQuery, Predicate, Row
 
-Cell = tuple[Mapping[str, str], int]
+Cell = tuple[Row, Any]
+"""Dimensions, and a count; of metrics it is Stats."""
+
 Value = str | int | float | None
 
 MAX_FIELDS = 20
-HEALTHY = ("ok", "cancelled", "unknown")
-"""Statuses that failure_rate() does not count as failures, as at Sentry."""
 
-_CALL = re.compile(r"(\w+)\(([^()]*)\)")
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """A dataset of the API: its counters, the fields that group and filter, and other names of those."""
-
-    name: str
-    cube: Cube
-    fields: tuple[str, ...]
-    aliases: Mapping[str, str]
-
-    def predicate(self, query: str) -> Predicate:
-        """The filter of a query. Raises BadQuery, also for one that asks for spans that are not counted."""
-        if self.cube is not keys.SPANS:
-            return parse(query, self.fields, self.aliases)
-        wanted = parse(query, (*self.fields, "is_transaction"), self.aliases)
-        if not requires(query, "is_transaction", "true"):
-            raise BadQuery("query: of dataset spans only segments are counted here; add is_transaction:true")
-        return lambda row: wanted({**row, "is_transaction": "true"})
-
-
-SPANS = Dataset(
-    "spans", keys.SPANS, keys.SPANS.dimensions[:-1], {"status": "span.status", "trace.status": "span.status"}
-)
-ERRORS = Dataset("errors", keys.ERRORS, keys.ERRORS.dimensions, {"issue": "issue.id"})
-DATASETS = {dataset.name: dataset for dataset in (SPANS, ERRORS)}
+CALL = re.compile(r"(\w+)\(([^()]*)\)")
+"""A field that is a function: its name and its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A function of the cells of one group; `type` and `unit` are Sentry's names in `meta`."""
+    """A function of the cells of one group; `type` and `unit` are Sentry's names in `meta`.
+
+    `only`: which cells it is about, when its arguments say so. Rows are then made of such cells alone.
+    """
 
     compute: Callable[[list[Cell], float], Value]
     type: str
     unit: str | None = None
+    only: Callable[[Row], bool] | None = None
 
 
-def total(cells: list[Cell]) -> int:
-    """How often all of them were counted."""
-    return sum(n for _, n in cells)
+class Dataset(Protocol):
+    """A dataset of the API. Everything raises BadQuery for what it does not know."""
 
+    @property
+    def name(self) -> str:
+        """Its name in the API."""
 
-def failures(cells: list[Cell]) -> int:
-    """How many of these segments failed."""
-    return sum(n for row, n in cells if row["span.status"] not in HEALTHY)
+    @property
+    def cube(self) -> Cube:
+        """The counters it stands in."""
 
+    def field(self, name: str) -> str:
+        """The dimension that a plain field shows."""
 
-def latencies(cells: list[Cell]) -> Counter[int]:
-    """The histogram of these segments' durations."""
-    bins: Counter[int] = Counter()
-    for row, n in cells:
-        bins[int(row["bin"])] += n
-    return bins
+    def predicate(self, query: str) -> Predicate:
+        """The filter of a query."""
 
-
-def _failure_rate(cells: list[Cell]) -> float | None:
-    n = total(cells)
-    return failures(cells) / n if n else None
-
-
-def _percentile(share: float) -> Aggregate:
-    return Aggregate(lambda cells, _: percentile(latencies(cells), share), "duration", "millisecond")
-
-
-_OF_ALL = {
-    "count()": Aggregate(lambda cells, _: total(cells), "integer"),
-    "eps()": Aggregate(lambda cells, seconds: total(cells) / seconds, "rate", "1/second"),
-    "epm()": Aggregate(lambda cells, seconds: total(cells) * 60 / seconds, "rate", "1/minute"),
-}
-_OF_SPANS = _OF_ALL | {
-    "count(span.duration)": _OF_ALL["count()"],
-    "failure_count()": Aggregate(lambda cells, _: failures(cells), "integer"),
-    "failure_rate()": Aggregate(lambda cells, _: _failure_rate(cells), "percentage"),
-    "avg(span.duration)": Aggregate(lambda cells, _: mean(latencies(cells)), "duration", "millisecond"),
-    **{f"p{n}(span.duration)": _percentile(n / 100) for n in (50, 75, 90, 95, 99)},
-}
-
-
-def aggregate(name: str, dataset: Dataset) -> Aggregate | None:
-    """The aggregate that a field names, None for a plain field. Raises BadQuery for one that is not known."""
-    call = _CALL.fullmatch(name)
-    if call is None:
-        return None
-    function, argument = call[1], call[2].strip()
-    if found := (_OF_SPANS if dataset is SPANS else _OF_ALL).get(f"{function}({argument})"):
-        return found
-    field = dataset.aliases.get(argument, argument)
-    if function == "count_unique" and field in dataset.fields:
-        return Aggregate(lambda cells, _: len({row[field] for row, _ in cells if row[field]}), "integer")
-    raise BadQuery(f"field: unknown function {name!r} of dataset {dataset.name}")
+    def aggregate(self, name: str) -> Aggregate | None:
+        """The aggregate that a field names, None for a plain field."""
 
 
 def value_of(field: str, raw: str) -> Value:
@@ -130,25 +72,36 @@ def table(
 
     Without fields to group by there is one row, even of nothing. Raises BadQuery for unknown fields.
     """
-    functions = {name: aggregate(name, dataset) for name in fields}
+    functions = {name: dataset.aggregate(name) for name in fields}
     group_by = [name for name, function in functions.items() if function is None]
-    for name in group_by:
-        if dataset.aliases.get(name, name) not in dataset.fields:
-            raise BadQuery(f"field: unknown field {name!r} of dataset {dataset.name}")
+    dimensions = [dataset.field(name) for name in group_by]
     groups: dict[tuple[str, ...], list[Cell]] = {} if group_by else {(): []}
-    for cell in cells:
-        key = tuple(cell[0][dataset.aliases.get(name, name)] for name in group_by)
-        groups.setdefault(key, []).append(cell)
+    for cell in _narrowed(cells, [function for function in functions.values() if function]):
+        groups.setdefault(tuple(cell[0][name] for name in dimensions), []).append(cell)
     rows = []
     for key, members in groups.items():
         row: dict[str, Value] = {
-            name: value_of(dataset.aliases.get(name, name), raw) for name, raw in zip(group_by, key, strict=True)
+            name: value_of(dimension, raw) for name, dimension, raw in zip(group_by, dimensions, key, strict=True)
         }
-        row |= {name: function.compute(members, seconds) for name, function in functions.items() if function}
+        for name, function in functions.items():
+            if function:
+                only = function.only
+                asked = members if only is None else [cell for cell in members if only(cell[0])]
+                row[name] = function.compute(asked, seconds)
         rows.append(row)
     types = {name: function.type if function else "string" for name, function in functions.items()}
     units = {name: function.unit if function else None for name, function in functions.items()}
     return rows, {"fields": types, "units": units}
+
+
+def _narrowed(cells: Iterable[Cell], functions: list[Aggregate]) -> Iterable[Cell]:
+    """The cells that the functions are about."""
+    named = [function.only for function in functions if function.only]
+    if not named:
+        return cells
+    if len(named) < len(functions):
+        raise BadQuery("field: functions of one metric and functions of all metrics do not go together")
+    return (cell for cell in cells if any(only(cell[0]) for only in named))
 
 
 def sort(rows: list[dict[str, Value]], by: list[str], fields: list[str]) -> None:
@@ -174,7 +127,7 @@ def timeseries(
     counted: Mapping[int, list[Cell]], axis: str, group_by: list[str], dataset: Dataset, starts: range
 ) -> list[dict[str, Any]]:
     """The series of /events-timeseries/. `counted`: the cells of each interval, by its start. Raises BadQuery."""
-    function, now = aggregate(axis, dataset), time.time()
+    function, now = dataset.aggregate(axis), time.time()
     if function is None:
         raise BadQuery(f"yAxis: {axis!r} is not a function")
     points: dict[tuple[Value, ...], dict[int, Value]] = {} if group_by else {(): {}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reelback_minisentry import errors, sdkspans
+from reelback_minisentry import errors, samples, sdkspans
 from reelback_minisentry.envelope import Item, json_object
 from reelback_minisentry.records import Origin, Records, Session, SessionCounts
 from reelback_minisentry.values import count, near, obj, objects, seconds, text
@@ -43,6 +43,8 @@ def read(header: dict[str, Any], items: list[Item], project: str, now: float) ->
                     records.sessions.append(session)
             case "sessions":
                 records.session_counts += _aggregates(json_object(item.payload, "sessions"), project, now)
+            case "trace_metric":
+                records.samples += samples.read(json_object(item.payload, "trace_metric"), project, now)
             case "client_report":
                 for drop in objects(json_object(item.payload, "client_report").get("discarded_events"), 100):
                     reason, category = text(drop.get("reason"), 64), text(drop.get("category"), 64)

@@ -4,6 +4,8 @@
 |----------------------------------|---------------------------------------------------------|-------------------------|
 | `<cube>:1:<second>`              | hash: dimensions -> count in that second                | 2 h                     |
 | `<cube>:3600:<hour>`             | hash: the same in that hour                             | 30 days, MAX_SERIES     |
+| `metrics:1:<second>`             | hash: metric and attributes -> stats, or count of a bin | 2 h                     |
+| `metrics:3600:<hour>`            | hash: the same of that hour                             | 30 days, MAX_METRICS    |
 | `sids:<hour>:<series>:<outcome>` | set: ids of sessions that went wrong                    | 30 days                 |
 | `events`                         | zset: error events by their time                        | MAX_EVENTS              |
 | `issues`, `issue:<number>`       | zset by the time last seen; hash: the issue             | MAX_ISSUES              |
@@ -29,6 +31,11 @@ LIFETIME = {SECOND: 2 * 3600, HOUR: 30 * 86_400}
 
 MAX_SERIES = 20_000
 """Sets of dimensions of an hour; what is over is counted as OTHER."""
+
+MAX_METRICS = 1_000
+MAX_METRIC_SERIES = 4_000
+"""Metrics of an hour, by name, release and so on, and with attributes. What is over has OTHER as its attributes'
+values; a metric too many is OTHER altogether."""
 
 OTHER = "<< other >>"
 
@@ -73,6 +80,8 @@ ERRORS = Cube("errors", (*_WHERE, "transaction", "level", "issue.id"))
 SESSIONS = Cube("sessions", (*_WHERE, "outcome"), HOUR)
 ITEMS = Cube("items", ("type",), HOUR)
 DROPS = Cube("drops", ("reason", "category"), HOUR)
+METRICS = Cube("metrics", (*_WHERE, "metric.name", "metric.type", "metric.unit", "attributes", "bin"))
+"""A field without a bin holds packed stats (stats.py), one with a bin counts its samples, as other counters do."""
 
 
 def sids(hour_of: float, series: str, outcome: str) -> str:

@@ -10,7 +10,7 @@ caller: a filter that is not understood must never be one that lets everything p
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Container, Mapping
 from fnmatch import fnmatchcase
 
 Row = Mapping[str, str]
@@ -22,10 +22,11 @@ MAX_DEPTH = 20
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<open>\() | (?P<close>\)) | (?P<word>AND|OR)(?=[\s()]|$)
-      | (?P<not>!?)(?P<key>[\w.\-]+):(?P<value>\[(?:"[^"]*"|[^\]"])*\]|"(?:\\.|[^"\\])*"|[^\s()\[\]"]+)
+      | (?P<not>!?)(?P<key>tags\[[^\]]*\]|[\w.\-]+):(?P<value>\[(?:"[^"]*"|[^\]"])*\]|"(?:\\.|[^"\\])*"|[^\s()\[\]"]+)
     )""",
     re.VERBOSE,
 )
+_TAG = re.compile(r"tags?\[\s*([\w.\-]+)\s*(?:,\s*string\s*)?\]")
 _COMPARISON = re.compile(r"[<>]=?")
 
 
@@ -33,7 +34,13 @@ class BadQuery(ValueError):
     """A query, field or parameter that is not understood; the text is for the caller."""
 
 
-def parse(query: str, fields: Collection[str], aliases: Mapping[str, str] | None = None) -> Predicate:
+def plain(name: str) -> str:
+    """The name of a field that may be written as an attribute: tags[game,string] is game."""
+    tag = _TAG.fullmatch(name)
+    return tag[1] if tag else name
+
+
+def parse(query: str, fields: Container[str], aliases: Mapping[str, str] | None = None) -> Predicate:
     """The predicate of a query over rows with these fields. `aliases`: other names of fields. Raises BadQuery."""
     if len(query) > MAX_LENGTH:
         raise BadQuery(f"query: longer than {MAX_LENGTH} characters")
@@ -67,7 +74,7 @@ def _tokens(query: str) -> list[re.Match[str]]:
 class _Parser:
     """Recursive descent: any = all (OR all)*; all = term (AND? term)*; term = (any) | [!]key:value."""
 
-    def __init__(self, query: str, fields: Collection[str], aliases: Mapping[str, str]) -> None:
+    def __init__(self, query: str, fields: Container[str], aliases: Mapping[str, str]) -> None:
         self._fields = fields
         self._aliases = aliases
         self._tokens = _tokens(query)
@@ -140,7 +147,7 @@ class _Parser:
         return lambda row: test(row[field])
 
     def _field(self, name: str) -> str:
-        field = self._aliases.get(name, name)
+        field = self._aliases.get(plain(name), plain(name))
         if field not in self._fields:
             raise BadQuery(f"query: unknown key {name!r}")
         return field

@@ -1,4 +1,4 @@
-"""What a request brought, in the terms of this store: spans, errors, sessions, and what is only counted."""
+"""What a request brought, in the terms of this store: spans, errors, sessions, samples, and what is only counted."""
 
 from __future__ import annotations
 
@@ -96,6 +96,19 @@ class SessionCounts:
     counts: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of a metric. `type` is counter, gauge or distribution; `attributes` are its tags, as JSON or ""."""
+
+    name: str
+    type: str
+    unit: str
+    value: float
+    at: float
+    origin: Origin
+    attributes: str
+
+
 @dataclass(slots=True)
 class Records:
     """All of one request of `size` bytes that came at `now`.
@@ -109,5 +122,6 @@ class Records:
     errors: list[Error] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
     session_counts: list[SessionCounts] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     items: Counter[str] = field(default_factory=Counter)
     drops: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -15,8 +15,9 @@ from prometheus_client import Counter, Histogram
 from redis.exceptions import RedisError
 
 from reelback_minisentry import errors, keys
-from reelback_minisentry.batch import Batch, IssueUpdate, Series
+from reelback_minisentry.batch import Batch, IssueUpdate
 from reelback_minisentry.records import Error, Records
+from reelback_minisentry.series import MetricSeries, Series
 from reelback_minisentry.trim import Trimmer
 
 if TYPE_CHECKING:
@@ -43,6 +44,21 @@ for i, key in ipairs(KEYS) do redis.call('APPEND', key, ARGV[i]) end
 """
 """All of a batch's spans as one command: what each command costs here is more than what it does there."""
 
+_STATS = """
+for i = 2, #ARGV, 2 do
+  local count, sum, low, high, last, at = struct.unpack('<dddddd', ARGV[i + 1])
+  local held = redis.call('HGET', KEYS[1], ARGV[i])
+  if held then
+    local count0, sum0, low0, high0, last0, at0 = struct.unpack('<dddddd', held)
+    count, sum, low, high = count + count0, sum + sum0, math.min(low, low0), math.max(high, high0)
+    if at0 > at then last, at = last0, at0 end
+  end
+  redis.call('HSET', KEYS[1], ARGV[i], struct.pack('<dddddd', count, sum, low, high, last, at))
+end
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+"""
+"""Merges packed stats (stats.py) into those of one hash, without a look at what is stored."""
+
 BATCHES = Histogram("minisentry_batch_requests", "Requests stored together", buckets=(1, 2, 5, 10, 20, 50, 100, 500))
 FAILURES = Counter("minisentry_batch_failures", "Batches that Redis did not take")
 
@@ -61,7 +77,8 @@ class Store:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._series = Series()
-        self._open = Batch(self._series)
+        self._metrics = MetricSeries()
+        self._open = self._new()
         self._wake = asyncio.Event()
         self._trimmer = Trimmer(redis)
 
@@ -81,7 +98,7 @@ class Store:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            batch, self._open = self._open, Batch(self._series)
+            batch, self._open = self._open, self._new()
             try:
                 await self._commit(batch)
                 BATCHES.observe(batch.size)
@@ -97,6 +114,9 @@ class Store:
             if not batch.failed:
                 await self._trim(batch)
 
+    def _new(self) -> Batch:
+        return Batch(self._series, self._metrics)
+
     async def _trim(self, batch: Batch) -> None:
         try:
             await self._trimmer.after(batch)
@@ -107,6 +127,9 @@ class Store:
         async with self._redis.pipeline(transaction=True) as pipe:
             for key, lifetime, counts in batch.counters():
                 _merge(pipe, key, add=counts, lifetime=lifetime)
+            for key, lifetime, stats in batch.stats():
+                packed = [part for field, one in stats.items() for part in (field, one.pack())]
+                pipe.eval(_STATS, 1, key, lifetime, *packed)
             for key, ids in batch.sids.items():
                 pipe.sadd(key, *ids)
                 pipe.expire(key, keys.LIFETIME[keys.HOUR])

@@ -10,10 +10,14 @@ from starlette.responses import Response
 
 from reelback_minisentry import discover, eventrows, sessions
 from reelback_minisentry.api.guard import answer
+from reelback_minisentry.counted import ERRORS, SPANS
 from reelback_minisentry.discover import Cell, Dataset
 from reelback_minisentry.params import Place, Window, duration, interval, page, page_size, window
 from reelback_minisentry.query import BadQuery, parse
 from reelback_minisentry.reader import Reader, cells
+from reelback_minisentry.tracemetrics import TRACEMETRICS
+
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (SPANS, ERRORS, TRACEMETRICS)}
 
 
 class Events:
@@ -23,13 +27,13 @@ class Events:
         self._reader = reader
 
     async def table(self, request: Request) -> Response:
-        """Aggregates of the datasets errors and spans, and single error events."""
+        """Aggregates of the datasets, and single error events."""
         query = request.query_params
         dataset, fields, span = _dataset(query.get("dataset")), query.getlist("field"), window(query)
         if not 1 <= len(fields) <= discover.MAX_FIELDS:
             raise BadQuery(f"field: 1 to {discover.MAX_FIELDS} are needed")
         place, size = Place.of(query), page_size(query)
-        if dataset is discover.ERRORS and not any(discover.aggregate(name, dataset) for name in fields):
+        if dataset is ERRORS and not any(dataset.aggregate(name) for name in fields):
             rows, meta = await self._error_rows(request, fields, span, place, size)
             return answer({"data": rows, "meta": meta | {"dataset": "errors"}})
         counted = await self._cells(dataset, query.get("query", ""), span, place)
@@ -102,6 +106,6 @@ class Events:
 def _dataset(name: str | None) -> Dataset:
     if name is None:
         raise BadQuery("dataset: is required")
-    if name not in discover.DATASETS:
-        raise BadQuery(f"dataset: {name[:40]!r} is not one of {', '.join(discover.DATASETS)}")
-    return discover.DATASETS[name]
+    if name not in DATASETS:
+        raise BadQuery(f"dataset: {name[:40]!r} is not one of {', '.join(DATASETS)}")
+    return DATASETS[name]

@@ -9,7 +9,8 @@ from typing import Any
 
 from reelback_minisentry import issues, keys
 from reelback_minisentry.board import summary
-from reelback_minisentry.discover import Cell, total
+from reelback_minisentry.counted import total
+from reelback_minisentry.discover import Cell
 from reelback_minisentry.params import Place, Window
 from reelback_minisentry.reader import Reader, cells
 from reelback_minisentry.sdkspans import service_of

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reelback_minisentry import issues, sessions
-from reelback_minisentry.discover import Cell, failures, latencies, total
+from reelback_minisentry.counted import failures, latencies, total
+from reelback_minisentry.discover import Cell
 from reelback_minisentry.histogram import percentile
 from reelback_minisentry.issues import Issue
 from reelback_minisentry.sdkspans import service_of
