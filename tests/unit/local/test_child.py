@@ -137,5 +137,6 @@ async def test_the_callers_tokens_are_not_handed_on(
 ) -> None:
     monkeypatch.setenv("SENTRY_AUTH_TOKEN", "of the user")
     monkeypatch.setenv("REELBACK_FAULTS", '{"payment.charge.error_rate": 1}')
-    make("import os; print([key for key in os.environ if key.startswith(('SENTRY_', 'REELBACK_'))])")
-    assert await _printed(tmp_path / "it.log") == "[]"
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    make("import os; print([key for key in os.environ if key.startswith(('SENTRY_', 'REELBACK_', 'OTEL_'))])")
+    assert await _printed(tmp_path / "it.log") == "['OTEL_SDK_DISABLED']"

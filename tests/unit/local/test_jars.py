@@ -11,18 +11,25 @@ from reelback_operator.local import jars
 WRONG = '[[dependencies]]\ngroupId = "org.slf4j"\nartifactId = "slf4j-api"\nversion = "2.0.17"\nsha256 = "00"\n'
 
 
-def test_the_lock_pins_every_jar_and_names_no_address() -> None:
-    text = jars.LOCK.read_text()
+@pytest.mark.parametrize(
+    ("lock", "known"),
+    [
+        (jars.MONGO, {"h2", "mongo-java-server-core", "mongo-java-server-h2-backend"}),
+        (jars.KAFKA, {"kafka_2.13", "kafka-clients", "scala-library", "slf4j-simple"}),
+    ],
+)
+def test_a_lock_pins_every_jar_and_names_no_address(lock: Path, known: set[str]) -> None:
+    text = lock.read_text()
     locked = tomllib.loads(text)["dependencies"]
-    assert {"h2", "mongo-java-server-core", "mongo-java-server-h2-backend"} <= {jar["artifactId"] for jar in locked}
+    assert known <= {jar["artifactId"] for jar in locked}
     assert all(len(jar["sha256"]) == 64 for jar in locked)
     assert "://" not in text
 
 
 def test_a_second_time_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = jars.class_path()
+    first = jars.class_path(jars.KAFKA)
     monkeypatch.setattr(jars, "_download", lambda *_: pytest.fail("downloaded again"))
-    assert jars.class_path() == first
+    assert jars.class_path(jars.KAFKA) == first
     assert all(jar.is_file() for jar in first)
 
 

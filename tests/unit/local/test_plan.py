@@ -31,7 +31,7 @@ def test_a_service_gets_what_the_values_say(home: Home) -> None:
     stack = plan(values.load(), {"REELBACK_PORT_OFFSET": "100"}, home)
     gateway = _first(stack, "gateway")
     assert (gateway.port, gateway.metrics_port) == (8180, 9180)
-    assert gateway.needs == {"user", "game", "payment", "redis"}
+    assert gateway.needs == {"user", "game", "payment", "notification", "redis"}
     assert gateway.env["PAYMENT_TARGET"] == f"endpoints:{home.endpoints('payment')}"
     assert gateway.env["REDIS_URL"] == "redis://127.0.0.1:6479"
     assert gateway.env["SENTRY_RELEASE"] == "gateway@1.4.0"
@@ -40,7 +40,31 @@ def test_a_service_gets_what_the_values_say(home: Home) -> None:
     assert "JWT_SECRET" not in _first(stack, "payment").env
     assert gateway.env["JWT_SECRET"] not in repr((stack, gateway))
     assert _first(stack, "payment").env["MONGODB_URL"] == "mongodb://127.0.0.1:27117"
-    assert stack.stores.keys() == {"mongodb", "redis"}
+    assert _first(stack, "payment").env["KAFKA_URL"] == "kafka://127.0.0.1:9192"
+    assert stack.stores.keys() == {"kafka", "mongodb", "redis"}
+
+
+def test_mail_goes_to_the_mailbox(home: Home) -> None:
+    stack = plan(values.load(), {"REELBACK_PORT_OFFSET": "100"}, home)
+    assert _first(stack, "notification").env["SMTP_URL"] == "smtp://127.0.0.1:1125"
+    assert _first(stack, "mailbox").env["SMTP_PORT"] == "1125"
+    assert "SMTP_PORT" not in _first(stack, "notification").env
+
+
+def test_mail_goes_to_the_address_given_and_no_mailbox_runs(home: Home) -> None:
+    stack = plan(values.load(), {"SMTP_URL": "smtps://mail.example"}, home)
+    assert _first(stack, "notification").env["SMTP_URL"] == "smtps://mail.example"
+    assert "mailbox" not in stack.services
+    assert stack.own_stores == ("smtp",)
+
+
+def test_a_services_own_variable_is_the_callers_where_it_has_one(home: Home) -> None:
+    environ = {"SMS_WEBHOOK_URL": "http://127.0.0.1:9/sms", "PORT": "1"}
+    assert plan(values.load(), environ, home).services["notification"].env == {
+        "SMS_WEBHOOK_URL": "http://127.0.0.1:9/sms",
+        "PUSH_WEBHOOK_URL": "",
+        "ALERTS_WEBHOOK_URL": "",
+    }
 
 
 def test_a_sentry_of_ones_own_replaces_minisentry(home: Home) -> None:
@@ -54,10 +78,14 @@ def test_a_sentry_of_ones_own_replaces_minisentry(home: Home) -> None:
 def test_a_store_of_ones_own_is_not_started(home: Home) -> None:
     chart = values.load()
     redis = chart.stores["redis"].model_copy(update={"url": "redis://redis.example:6379"})
-    stack = plan(chart.model_copy(update={"stores": {**chart.stores, "redis": redis}}), {}, home)
+    environ = {"KAFKA_URL": "kafka://one.example:9093,two.example:9093"}
+    stack = plan(chart.model_copy(update={"stores": {**chart.stores, "redis": redis}}), environ, home)
     assert stack.stores.keys() == {"mongodb"}
-    assert _first(stack, "gateway").env["REDIS_URL"] == "redis://redis.example:6379"
-    assert "redis" not in _first(stack, "gateway").needs
+    assert stack.own_stores == ("kafka", "redis")
+    user = _first(stack, "user")
+    assert user.env["REDIS_URL"] == "redis://redis.example:6379"
+    assert user.env["KAFKA_URL"] == environ["KAFKA_URL"]
+    assert user.needs == {"mongodb"}
 
 
 @pytest.mark.parametrize("offset", ["-1", "many", "40000"])
@@ -75,10 +103,20 @@ def test_a_taken_port_is_told_with_whose_it_is(home: Home) -> None:
             chart.model_copy(update={"services": {**chart.services, "game": game}}), {"REELBACK_PORT_OFFSET": "0"}, home
         )
         # Other ports of the stack may be taken too: this machine may run one.
-        problem = ports.taken(replace(stack, stores={}, services={"game": game}))
+        problem = ports.taken(replace(stack, stores={}, services={"game": game}, more_ports={}))
     assert problem is not None
     assert problem.startswith(f"port {port} of game ")
     assert "REELBACK_PORT_OFFSET" in problem
+
+
+def test_the_ports_beside_those_of_requests_and_metrics_are_the_stacks_too(home: Home) -> None:
+    stack = plan(values.load(), {"REELBACK_PORT_OFFSET": "100"}, home)
+    assert stack.more_ports == {9193: "kafka (its own)", 1125: "mailbox (smtp)"}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        problem = ports.taken(replace(stack, stores={}, services={}, more_ports={port: "kafka (its own)"}))
+    assert problem is not None
+    assert problem.startswith(f"port {port} of kafka (its own) ")
 
 
 def test_secrets_are_made_once_and_are_nobody_elses(home: Home) -> None:

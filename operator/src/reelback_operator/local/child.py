@@ -29,6 +29,7 @@ SETTLED = 10.0
 
 # Not the caller's: what a service reads is set here, and it has no business with tokens.
 _FOREIGN = ("SENTRY_", "REELBACK_", "OTEL_", "OTLP_")
+_SWITCH = "OTEL_SDK_DISABLED"  # the one of these that is about every process
 
 
 class StartError(Exception):
@@ -147,7 +148,7 @@ class Child:
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(_FOREIGN)}
+    inherited = {key: value for key, value in os.environ.items() if key == _SWITCH or not key.startswith(_FOREIGN)}
     # glibc gives each thread an arena of its own otherwise, which several processes of this size feel.
     return {**inherited, "MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1", **own}
 

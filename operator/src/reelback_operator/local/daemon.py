@@ -24,7 +24,7 @@ from reelback_operator.local.child import StartError
 from reelback_operator.local.home import Home
 from reelback_operator.local.instances import Instances, Refused
 from reelback_operator.local.lifeline import STAY, Progress
-from reelback_operator.local.plan import HOST, MINISENTRY, Plan, plan
+from reelback_operator.local.plan import HOST, MAILBOX, MINISENTRY, Plan, plan
 from reelback_operator.local.status import StackStatus
 from reelback_operator.local.supervisor import Supervisor
 
@@ -118,6 +118,8 @@ class Daemon:
             environment=self._plan.environment,
             gateway=self._url("gateway"),
             minisentry=self._url(MINISENTRY) if self._plan.minisentry else None,
+            mailbox=self._url(MAILBOX) if MAILBOX in self._plan.services else None,
+            own_stores=list(self._plan.own_stores),
             processes=self._supervisor.processes(),
         )
         return web.json_response(status.model_dump())

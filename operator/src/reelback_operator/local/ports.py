@@ -14,7 +14,7 @@ def taken(plan: Plan) -> str | None:
     for service in plan.services:
         port, metrics = plan.ports(service)
         wanted |= {port: service, metrics: f"{service} (metrics)"}
-    return _taken(wanted)
+    return _taken({**wanted, **plan.more_ports})
 
 
 def _taken(wanted: Mapping[int, str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from typing import Any
 
 import aiohttp
@@ -16,23 +17,20 @@ from reelback_operator.local.plan import HOST, Spec
 TIMEOUT = 2.0
 """Seconds an answer may take."""
 
+API_VERSIONS = 18
+"""The key of the request in Kafka's protocol; its version 0 is a header alone."""
+
+CORRELATION = 1
+"""What a request to Kafka is told from others by; the answer repeats it."""
+
 
 async def ready(spec: Spec) -> bool:
     """Whether the process's server says that it is ready."""
     try:
         async with asyncio.timeout(TIMEOUT):
-            match spec.probe:
-                case "redis":
-                    return await _redis(spec.port)
-                case "mongodb":
-                    return await _mongodb(spec.port)
-                case "http":
-                    return await _http(spec.port)
-                case "grpc":
-                    return await _grpc(spec.port)
-    except (TimeoutError, OSError, PyMongoError, aiohttp.ClientError, grpc.RpcError):
+            return spec.probe is None or await _PROBES[spec.probe](spec.port)
+    except (TimeoutError, OSError, EOFError, PyMongoError, aiohttp.ClientError, grpc.RpcError):
         return False
-    return True
 
 
 async def _redis(port: int | None) -> bool:
@@ -53,6 +51,17 @@ async def _mongodb(port: int | None) -> bool:
         return bool((await client.admin.command("ping"))["ok"])
 
 
+async def _kafka(port: int | None) -> bool:
+    # By hand, as above. It answers which versions it speaks once the controller has let it in, and no sooner.
+    reader, writer = await asyncio.open_connection(HOST, port)
+    try:
+        writer.write(struct.pack(">ihhih", 10, API_VERSIONS, 0, CORRELATION, -1))
+        _, correlation, error = struct.unpack(">iih", await reader.readexactly(10))
+        return (correlation, error) == (CORRELATION, 0)
+    finally:
+        writer.close()
+
+
 async def _http(port: int | None) -> bool:
     async with aiohttp.ClientSession() as client, client.get(f"http://{HOST}:{port}/readyz") as answer:
         return answer.status == 200
@@ -63,3 +72,6 @@ async def _grpc(port: int | None) -> bool:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         answer = await stub.Check(health_pb2.HealthCheckRequest())
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+_PROBES = {"redis": _redis, "mongodb": _mongodb, "kafka": _kafka, "http": _http, "grpc": _grpc}

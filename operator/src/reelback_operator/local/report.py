@@ -29,6 +29,10 @@ def where(console: Console, stack: StackStatus) -> None:
     """Where the stack is to be found."""
     console.print(f"gateway: {stack.gateway}/docs")
     console.print(f"release board: {stack.minisentry}/" if stack.minisentry else "telemetry goes to SENTRY_DSN")
+    if stack.mailbox:
+        console.print(f"mailbox: {stack.mailbox}/")
+    if stack.own_stores:
+        console.print(f"your own, by the addresses given: {', '.join(stack.own_stores)}")
 
 
 class Timeline:

@@ -19,11 +19,17 @@ class Process(BaseModel):
 
 
 class StackStatus(BaseModel):
-    """`pid` is the supervisor's; `gateway` and `minisentry` are URLs; `environment` is Sentry's."""
+    """`pid` is the supervisor's; `environment` is Sentry's.
+
+    `gateway`, `minisentry` and `mailbox` are URLs, of the latter two None when they are not part of the stack;
+    `own_stores` are the stores that it was given the address of.
+    """
 
     pid: int
     state: str
     environment: str
     gateway: str
     minisentry: str | None
+    mailbox: str | None
+    own_stores: list[str]
     processes: list[Process]

@@ -12,12 +12,15 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How a store is started; `note` says what runs where that is not what its name says."""
+    """How a store is started; `note` says what runs where that is not what its name says.
+
+    `inner_port` is one that it speaks to itself on.
+    """
 
     command: tuple[str, ...]
-    probe: Literal["redis", "mongodb"]
-    scheme: str
+    probe: Literal["redis", "mongodb", "kafka"]
     deadline: float
+    inner_port: int | None = None
     note: str = ""
 
 
@@ -36,7 +39,7 @@ def redis(host: str, port: int, folder: Path) -> Server:
         "--save": "",
         "--maxmemory": "256mb",
     }
-    return Server((binary, *(part for option in options.items() for part in option)), "redis", "redis", deadline=15)
+    return Server((binary, *(part for option in options.items() for part in option)), "redis", deadline=15)
 
 
 def mongodb(host: str, port: int, folder: Path) -> Server:
@@ -44,17 +47,26 @@ def mongodb(host: str, port: int, folder: Path) -> Server:
     mongod = shutil.which("mongod")
     if mongod:
         address = (mongod, "--bind_ip", host, "--port", str(port), "--dbpath", str(folder))
-        return Server(
-            (*address, "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"), "mongodb", "mongodb", deadline=60
-        )
+        return Server((*address, "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"), "mongodb", deadline=60)
     module = (sys.executable, "-m", "reelback_operator.local.mongo")
     return Server(
         (*module, "--host", host, "--port", str(port), "--file", str(folder / "mongo.mv")),
-        "mongodb",
         "mongodb",
         deadline=120,  # the first time it downloads its jars
         note="mongo-java-server on H2: there is no mongod on the PATH",
     )
 
 
-SERVERS = {"redis": redis, "mongodb": mongodb}
+def kafka(host: str, port: int, folder: Path) -> Server:
+    """Apache Kafka itself; its controller takes the port above."""
+    controller = port + 1
+    module = (sys.executable, "-m", "reelback_operator.local.kafka")
+    return Server(
+        (*module, "--host", host, "--port", str(port), "--controller-port", str(controller), "--folder", str(folder)),
+        "kafka",
+        deadline=120,  # the first time it downloads its jars
+        inner_port=controller,
+    )
+
+
+SERVERS = {"redis": redis, "mongodb": mongodb, "kafka": kafka}

@@ -32,9 +32,13 @@ class Service(_Values):
 
 
 class Store(_Values):
-    """One server that services keep things in; with a `url` it is the team's own and none is started."""
+    """One server that services keep things in or send them to; with a `url` it is the team's own and none is started.
+
+    `service` is the one of this stack that serves it on the store's port, beside its own.
+    """
 
     url: str = ""
+    service: str = ""
     port: int
 
 
