@@ -1,10 +1,45 @@
-"""Consuming events: each inside a request of its own, committed after it has been processed."""
+"""Consuming events: each inside a request of its own, committed after it has been processed.
+
+What was not processed to its end comes again, and so may what was: handlers know the ids of the events they have seen.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from confluent_kafka import KafkaException, Message
+from google.protobuf.message import DecodeError
+from opentelemetry.trace import SpanKind
+from prometheus_client import Histogram
 from reelback.v1 import events_pb2
+
+from reelback_common import kafka, scrubbing, telemetry
+from reelback_common.events import DEAD_LETTERS
+from reelback_common.member import Member
+from reelback_common.request import request
+
+PLAYERS = 16
+"""How many players' events are processed at the same time."""
+
+LAG_SECONDS = 5.0
+"""How often the lag is asked for while a batch takes long."""
+
+DRAIN_SECONDS = 5.0
+"""How long events that are being processed may go on when the consumer ends."""
+
+FIRST_PAUSE, MAX_PAUSE = 0.1, 5.0
+"""Seconds between two attempts at an event."""
+
+REASON_LENGTH = 500
+
+DURATION = Histogram(
+    "messaging_process_duration_seconds", "How long processing an event took, with all attempts", ["topic", "outcome"]
+)
+
+log = logging.getLogger(__name__)
 
 
 class Poison(Exception):
@@ -12,7 +47,11 @@ class Poison(Exception):
 
 
 class Consumer:
-    """A member of a group of consumers."""
+    """Hands events to `handle`, as a member of the group `group`: one player's in order, several players' at once.
+
+    An exception of the types `retry` says that a store is away: the event is tried again until it succeeds, and the
+    player's later events wait. After any other exception the event goes to the dead letters.
+    """
 
     def __init__(
         self,
@@ -22,12 +61,155 @@ class Consumer:
         handle: Callable[[events_pb2.Event], Awaitable[None]],
         retry: tuple[type[Exception], ...],
     ) -> None:
-        self._arguments = (kafka_url, group, topics, handle, retry)
+        self._url = kafka_url
+        self._group = group
+        self._topics = topics
+        self._handle = handle
+        self._retry = retry
+        self._member: Member | None = None
 
     async def run(self) -> None:
-        """Consume until cancelled."""
-        raise NotImplementedError
+        """Consume until cancelled; while the broker is away, wait for it."""
+        outage = kafka.Outage(log, "no events can be read")
+        while True:
+            try:
+                await asyncio.to_thread(kafka.create_topics, self._url, [*self._topics, DEAD_LETTERS])
+                outage.ended()
+                async with Member(self._url, self._group, self._topics) as self._member:
+                    while True:
+                        await self._process(self._member, await self._member.fetch())
+            except KafkaException as error:
+                await outage.wait(error)
+            finally:
+                self._member = None
 
     async def ready(self) -> None:
-        """Raise while there is no broker, or the group has not given this member its partitions."""
-        raise NotImplementedError
+        """Raise RuntimeError or KafkaException while no broker answers, or the group has not taken this member yet."""
+        if self._member is None:
+            raise RuntimeError("no broker answers")
+        await self._member.ready()
+
+    async def _process(self, member: Member, messages: Sequence[Message]) -> None:
+        """Process a batch. Cancelled, let what has begun come to its end, for some seconds, and begin nothing more."""
+        players: dict[bytes | None, list[int]] = {}
+        for place, message in enumerate(messages):
+            players.setdefault(message.key(), []).append(place)
+        slots = asyncio.Semaphore(PLAYERS)
+        ending = asyncio.Event()
+        done: set[int] = set()
+        dead: dict[int, kafka.Record] = {}
+
+        async def in_order(places: Sequence[int]) -> None:
+            async with slots:
+                for place in places:
+                    if ending.is_set():
+                        return
+                    if letter := await self._one(messages[place], ending):
+                        dead[place] = letter
+                    else:
+                        done.add(place)
+
+        working = {asyncio.create_task(in_order(places)) for places in players.values()}
+        try:
+            while working:
+                ended, working = await asyncio.wait(working, timeout=LAG_SECONDS)
+                for task in ended:
+                    task.result()
+                if working:
+                    await member.ask_lag()
+            await self._bury(list(dead.values()))
+            done.update(dead)
+        except asyncio.CancelledError:
+            ending.set()
+            if working:
+                await asyncio.wait(working, timeout=DRAIN_SECONDS)
+            raise
+        finally:
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+            if messages:
+                await member.finish(messages, done)
+
+    async def _one(self, message: Message, ending: asyncio.Event) -> kafka.Record | None:
+        """Process an event; its dead letter if that cannot be done."""
+        topic, started = message.topic() or "", time.perf_counter()
+        carrier = {
+            name: value.decode(errors="replace") for name, value in _headers(message) if isinstance(value, bytes)
+        }
+        attributes: dict[str, str | int] = {
+            "messaging.system": "kafka",
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": topic,
+            "messaging.destination.partition.id": str(message.partition()),
+            "messaging.kafka.offset": message.offset() or 0,
+            "messaging.consumer.group.name": self._group,
+        }
+        letter = None
+        try:
+            with request(f"process {topic}", carrier, attributes, kind=SpanKind.CONSUMER) as span:
+                event = _parse(message)
+                span.set_attribute("messaging.message.id", event.event_id)
+                telemetry.set_player(event.player_id)
+                await self._insist(event, ending)
+        except Exception as error:
+            letter = _dead_letter(message, self._group, error)
+        outcome = "dead-letter" if letter else "processed"
+        DURATION.labels(topic, outcome).observe(time.perf_counter() - started)
+        return letter
+
+    async def _insist(self, event: events_pb2.Event, ending: asyncio.Event) -> None:
+        """Call the handler until its store answers. CancelledError when the consumer ends before."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await self._handle(event)
+            except self._retry as error:
+                if pause == FIRST_PAUSE:
+                    log.warning("an event waits, as a store does not answer: %s", type(error).__name__)
+            try:
+                async with asyncio.timeout(pause):
+                    await ending.wait()
+            except TimeoutError:
+                pause = min(2 * pause, MAX_PAUSE)
+            else:
+                raise asyncio.CancelledError
+
+    async def _bury(self, letters: Sequence[kafka.Record]) -> None:
+        """Send dead letters, and insist."""
+        outage = kafka.Outage(log, "dead letters wait")
+        while letters:
+            try:
+                with kafka.Publisher(self._url) as publisher:
+                    await publisher.send(letters)
+                return
+            except KafkaException as error:
+                await outage.wait(error)
+
+
+def _parse(message: Message) -> events_pb2.Event:
+    try:
+        event = events_pb2.Event.FromString(message.value() or b"")
+    except DecodeError:
+        raise Poison("the bytes are no Event") from None
+    if not event.event_id:
+        raise Poison("the event has no event_id")
+    return event
+
+
+def _dead_letter(message: Message, group: str, error: Exception) -> kafka.Record:
+    reason = scrubbing.text(f"{type(error).__name__}: {error}")[:REASON_LENGTH]
+    why = {
+        "dead-letter-reason": reason,
+        "dead-letter-topic": message.topic(),
+        "dead-letter-partition": str(message.partition()),
+        "dead-letter-offset": str(message.offset()),
+        "dead-letter-group": group,
+    }
+    return kafka.Record(DEAD_LETTERS, message.key(), message.value(), [*_headers(message), *why.items()])
+
+
+def _headers(message: Message) -> list[tuple[str, str | bytes | None]]:
+    headers = message.headers() or []
+    return list(headers.items()) if isinstance(headers, dict) else list(headers)

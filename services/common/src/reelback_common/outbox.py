@@ -102,8 +102,8 @@ class Relay:
                 self._wake.clear()
 
     async def _publish(self, publisher: kafka.Publisher, events: Sequence[Outgoing]) -> None:
+        await publisher.send([_record(outgoing) for outgoing in events])  # without any, it still hears of the brokers
         if events:
-            await publisher.send([_record(outgoing) for outgoing in events])
             await self._outbox.published(events)
 
 

@@ -1,6 +1,6 @@
 """One piece of work that is done for a caller: its span, its Sentry scope, its session.
 
-A request is a *segment* in Sentry's sense: a server span whose parent is remote or absent. Whatever the transport,
+A request is a *segment* in Sentry's sense: a span whose parent is remote or absent. Whatever the transport,
 an exception that leaves it becomes exactly one event, with the ids of this span.
 """
 
@@ -27,8 +27,9 @@ def request(
     carrier: Mapping[str, str],
     attributes: Mapping[str, AttributeValue],
     expected: tuple[type[Exception], ...] = (),
+    kind: SpanKind = SpanKind.SERVER,
 ) -> Iterator[Span]:
-    """A server span that continues the trace in `carrier` (lower-case header names), or starts one.
+    """A span, SERVER or CONSUMER, that continues the trace in `carrier` (lower-case header names), or starts one.
 
     An exception marks the span as failed, is sent to Sentry once, as not handled, and is raised again; those of
     the types `expected` only pass through.
@@ -39,7 +40,7 @@ def request(
         token = context.attach(propagate.extract(carrier))
         try:
             with _tracer.start_as_current_span(
-                name, kind=SpanKind.SERVER, attributes=attributes, record_exception=False, set_status_on_exception=False
+                name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
             ) as span:
                 try:
                     yield span
