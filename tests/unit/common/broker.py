@@ -1,0 +1,47 @@
+"""A real Kafka broker that can be killed, and comes back with its data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from tests.unit.common.ports import free_port
+
+
+class Broker:
+    """One node on ports of its own; `start` returns when it answers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._port, self._controller = free_port(), free_port()
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"kafka://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "reelback_operator.local.kafka", "--folder", str(self._folder)]
+        command += ["--port", str(self._port), "--controller-port", str(self._controller)]
+        log = self._folder / "stdout"
+        with log.open("a") as out:
+            self._process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{self._port}", "log_level": 0})
+        end = time.monotonic() + 60
+        while True:
+            try:
+                admin.list_topics(timeout=1)
+                return
+            except KafkaException:
+                assert self._process.poll() is None, log.read_text()
+                assert time.monotonic() < end, log.read_text()
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
