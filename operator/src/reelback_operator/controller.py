@@ -59,7 +59,7 @@ class Controller:
         status = scenario.status
         if status.complete or status.run_id is None:
             return
-        workloads = await self._platform.observe([target.name for target in status.targets])
+        workloads = await self._platform.observe(status.workloads)
         actions = engine.undo(scenario.spec, status, workloads, _now())
         _, problems = await self._act([*actions, RemoveLoad()])
         if problems:
@@ -68,10 +68,9 @@ class Controller:
     async def _observe(self, scenario: Scenario) -> Observations:
         spec, status = scenario.spec, scenario.status
         workloads, look, platform_problem, sentry_problem = None, None, "", ""
-        running = status.targets and not status.complete
+        running = status.workloads and not status.complete
         try:
-            targets = status.targets if running else spec.release.targets
-            workloads = await self._platform.observe([target.name for target in targets])
+            workloads = await self._platform.observe(status.workloads if running else spec.workloads)
         except PlatformError as error:
             platform_problem = str(error)
         asked = question(spec, status, _now())

@@ -15,6 +15,7 @@ from typing import Any
 
 from reelback_operator import metrics
 from reelback_operator.controller import Controller
+from reelback_operator.engine import faults
 from reelback_operator.engine.resource import Condition, Event, Phase, Scenario, SpecError, Status, Verdict
 from reelback_operator.platforms.base import PlatformError
 from reelback_operator.store import Conflict, Resource, Store
@@ -164,7 +165,7 @@ class Runner:
             await save(_refused(resource, str(error)))
             return LONGEST_PAUSE
         status = await self._controller_of(resource).tick(scenario, save)
-        interval = scenario.spec.analysis.interval
+        interval = min(scenario.spec.analysis.interval, faults.pause(scenario.spec, status, datetime.now(UTC)))
         return min(interval, 1.0) if status.phase in BRISK else interval
 
     async def _tell(self, resource: Resource, before: Mapping[str, Any], status: Status) -> None:

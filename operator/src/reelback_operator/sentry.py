@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -12,7 +13,8 @@ from urllib.parse import quote
 
 import httpx2
 
-from reelback_operator.engine.observations import Failure, Issue, Look, Question, Traffic
+from reelback_operator.engine.observations import Failure, Issue, Look, Measurement, Question, Traffic
+from reelback_operator.engine.spec import MetricCheck
 from reelback_operator.engine.status import Counts
 
 # For one request, and for one with its turn in the queue.
@@ -70,15 +72,18 @@ class Sentry:
             raise SentryError(f"{_STRANGE}: {error!r}") from None
 
     async def _look(self, question: Question) -> Look:
-        source = "spans"
-        traffic = await self._spans(question)
-        if not traffic:
+        source, traffic = "spans", {}
+        if question.releases:
+            traffic = await self._spans(question)
+        if question.releases and not traffic:
             traffic = await self._errors_and_sessions(question)
             source = "errors and sessions" if traffic else source
         issues = {release: await self._issues(release) for release in question.issues_of}
         failures = [await self._first_failure(release, question) for release in question.first_failure_of]
         first = min((failure for failure in failures if failure), key=lambda failure: failure.at, default=None)
-        return Look(traffic, issues, first, source)
+        found = {check.name: await self._metric(check, question) for check in question.metrics}
+        metrics = {name: measurement for name, measurement in found.items() if measurement}
+        return Look(traffic, issues, first, source, metrics)
 
     async def mark_release(self, release: str) -> None:
         """Make a release known; one that is already is left as it is. Raises SentryError."""
@@ -171,6 +176,18 @@ class Sentry:
             _time(rows[0]["timestamp"]),
             f"{self._web}/organizations/{self._organization}/performance/trace/{trace}/" if trace else None,
         )
+
+    async def _metric(self, check: MetricCheck, question: Question) -> Measurement | None:
+        """A figure of the platform's own in its last window. Older Sentrys take one metric in a request."""
+        # A unit of "-" is any; metrics without one have a name for that in newer Sentrys only.
+        metric = f"(value,{check.metric},{check.kind},{check.unit or '-'})"
+        value, count = f"{check.aggregate}{metric}", f"count{metric}"
+        window = replace(question, start=question.end - timedelta(seconds=check.window))
+        rows = await self._events("tracemetrics", sorted({value, count}), "", window)
+        samples = round(_number(rows[0], count)) if rows else 0
+        if not samples or rows[0].get(value) is None:
+            return None
+        return Measurement(_number(rows[0], value), samples)
 
     async def _events(
         self, dataset: str, fields: Sequence[str], query: str, window: Question, extra: Mapping[str, str] | None = None

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from reelback_operator.engine import detector
-from reelback_operator.engine.observations import Issue, Look, Traffic
-from reelback_operator.engine.spec import Check, ErrorRateCheck, LatencyCheck, NewIssueCheck, Spec
+from reelback_operator.engine.observations import Issue, Look, Measurement, Traffic
+from reelback_operator.engine.spec import Check, ErrorRateCheck, LatencyCheck, MetricCheck, NewIssueCheck, Spec
 from reelback_operator.engine.status import CheckStatus, Counts, Status, TargetStatus
 
 # Below so many requests of the candidate, a percentile or a share compared with a limit says nothing.
@@ -23,27 +23,32 @@ def evaluate(spec: Spec, status: Status, look: Look) -> None:
     for check in spec.analysis.checks:
         last = before.get(check.name) or CheckStatus(name=check.name)
         now = _evaluate(check, last, spec, status, look)
-        if look.source != "spans" and not isinstance(check, NewIssueCheck):
+        if look.source != "spans" and isinstance(check, ErrorRateCheck | LatencyCheck):
             now.detail += f" (counted from {look.source}: there are no spans)"
         status.checks.append(now)
 
 
 def enough(spec: Spec, status: Status, look: Look) -> bool:
-    """Whether every candidate, and what it is compared with, has served enough to call the candidate healthy."""
+    """Whether every candidate, and what it is compared with, has served enough to call the candidate healthy.
+
+    A figure of the platform's own that nobody sent is not enough either.
+    """
     releases = [target.new_release for target in status.targets]
-    if spec.release.strategy.type == "Canary":
+    if spec.release and spec.release.strategy.type == "Canary":
         releases += [target.old_release for target in status.targets]
-    return all(_served(look, release).requests >= MIN_REQUESTS for release in releases)
+    measured = all(check.name in look.metrics for check in spec.analysis.metrics)
+    return measured and all(_served(look, release).requests >= MIN_REQUESTS for release in releases)
 
 
 def recovered(spec: Spec, status: Status, look: Look) -> bool:
-    """Whether nothing says that a target fails more often than before the candidate came."""
+    """Whether nothing says that a target fails more often than before the candidate came, or that a figure is bad."""
     for target in status.targets:
         now = _served(look, target.old_release)
         before = detector.total(target.history, target.baseline)
         if not now.requests or detector.pooled(now, before, spec.analysis.tolerated_ratio) > math.log(10):
             return False
-    return True
+    measured = ((check, look.metrics.get(check.name)) for check in spec.analysis.metrics)
+    return all(found is not None and not _out_of_bounds(check, found.value) for check, found in measured)
 
 
 def _evaluate(check: Check, last: CheckStatus, spec: Spec, status: Status, look: Look) -> CheckStatus:
@@ -55,6 +60,8 @@ def _evaluate(check: Check, last: CheckStatus, spec: Spec, status: Status, look:
             return _error_rate(check, last, status.targets, look)
         case LatencyCheck():
             return _latency(check, last, status.targets, look)
+        case MetricCheck():
+            return _metric(check, last, look.metrics.get(check.name))
         case NewIssueCheck():
             issues = [issue for target in status.targets for issue in look.issues.get(target.new_release, ())]
             return _new_issue(check, [issue for issue in issues if applied is None or issue.first_seen >= applied])
@@ -65,7 +72,7 @@ def _sequential(check: ErrorRateCheck, spec: Spec, targets: Sequence[TargetStatu
     found = []
     for target in targets:
         candidate = _served(look, target.new_release)
-        if spec.release.strategy.type == "Replace":
+        if spec.release and spec.release.strategy.type == "Replace":
             target.candidate = candidate
             found.append(detector.pooled(candidate, target.history, check.min_ratio))
             continue
@@ -120,7 +127,7 @@ def _error_rate(check: ErrorRateCheck, last: CheckStatus, targets: Sequence[Targ
     worst = max(served, key=lambda counts: counts.failures / max(counts.requests, 1))
     share = worst.failures / max(worst.requests, 1)
     words = f"{_rate(worst)}, the limit is {100 * limit:.3g} %"
-    return _against_limit(check, last, worst.requests, above=share > limit, value=_share(worst), words=words)
+    return _in_a_row(check, last, worst.requests, bad=share > limit, value=_share(worst), words=words)
 
 
 def _latency(check: LatencyCheck, last: CheckStatus, targets: Sequence[TargetStatus], look: Look) -> CheckStatus:
@@ -135,20 +142,50 @@ def _latency(check: LatencyCheck, last: CheckStatus, targets: Sequence[TargetSta
     against = f" against {_milliseconds(beside.p95)}" if beside.p95 is not None else ""
     words = f"P95 {value}{against}, the limit is {1000 * check.max:.0f} ms"
     samples = worst.counts.requests if worst.p95 is not None else 0
-    return _against_limit(check, last, samples, above=above, value=value, words=words)
+    return _in_a_row(check, last, samples, bad=above, value=value, words=words)
+
+
+def _metric(check: MetricCheck, last: CheckStatus, measured: Measurement | None) -> CheckStatus:
+    if measured is None:
+        return _in_a_row(check, last, 0, bad=False, value="", words="")
+    value = _figure(measured.value, check.unit)
+    bounds = [
+        f"{word} {_figure(bound, check.unit)}"
+        for word, bound in (("at least", check.min), ("at most", check.max))
+        if bound is not None
+    ]
+    bad = _out_of_bounds(check, measured.value)
+    words = f"{value}, has to be {' and '.join(bounds)}"
+    return _in_a_row(check, last, measured.samples, bad=bad, value=value, words=words)
+
+
+def _out_of_bounds(check: MetricCheck, value: float) -> bool:
+    return (check.min is not None and value < check.min) or (check.max is not None and value > check.max)
+
+
+def _figure(value: float, unit: str | None) -> str:
+    """0.973 of a ratio, 1.25 cent, 123457 cent."""
+    digits = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return digits if unit in (None, "ratio") else f"{digits} {unit}"
 
 
 def _milliseconds(seconds: float | None) -> str:
     return f"{1000 * (seconds or 0.0):.0f} ms"
 
 
-def _against_limit(
-    check: ErrorRateCheck | LatencyCheck, last: CheckStatus, samples: int, *, above: bool, value: str, words: str
+def _in_a_row(
+    check: ErrorRateCheck | LatencyCheck | MetricCheck,
+    last: CheckStatus,
+    samples: int,
+    *,
+    bad: bool,
+    value: str,
+    words: str,
 ) -> CheckStatus:
-    """A measurement that may be above its limit so many times in a row, but for one."""
-    if samples < MIN_SAMPLES:
+    """A measurement that may be bad so many times in a row, but for one."""
+    if samples < (1 if isinstance(check, MetricCheck) else MIN_SAMPLES):
         return CheckStatus(name=check.name, outcome="NoData", samples=samples, detail=f"{check.name}: no data")
-    failures = last.failures + 1 if above else 0
+    failures = last.failures + 1 if bad else 0
     failed = failures >= check.consecutive_failures
     return CheckStatus(
         name=check.name,
@@ -157,7 +194,7 @@ def _against_limit(
         samples=samples,
         failures=failures,
         detail=f"{check.name} {words}"
-        + (f": {failures} of {check.consecutive_failures} looks in a row" if above else ""),
+        + (f": {failures} of {check.consecutive_failures} looks in a row" if bad else ""),
     )
 
 

@@ -47,9 +47,32 @@ def _version(value: str) -> str:
     return value
 
 
+def _fault_key(key: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", key):
+        raise ValueError(f"must be the key of a fault like payment.charge.error_rate, not {key!r}")
+    return key
+
+
+def _metric_name(name: str) -> str:
+    # It becomes an argument in a query: nothing that could end it.
+    if len(name) > 200 or not re.fullmatch(r"[A-Za-z0-9_./-]+", name):
+        raise ValueError(f"must be the name of a metric like payment.success_rate, not {name!r}")
+    return name
+
+
+def _unit(name: str) -> str:
+    if len(name) > 64 or not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise ValueError(f"must be a unit like ratio or cent, not {name!r}")
+    return name
+
+
 Duration = Annotated[
     float, BeforeValidator(_read_duration), Field(gt=0), PlainSerializer(_write_duration, return_type=str)
 ]
 Name = Annotated[str, AfterValidator(_dns_label)]
 Version = Annotated[str, AfterValidator(_version)]
 Variable = Annotated[str, AfterValidator(_variable)]
+Decimal = Annotated[float, Field(allow_inf_nan=False)]
+FaultKey = Annotated[str, AfterValidator(_fault_key)]
+MetricName = Annotated[str, AfterValidator(_metric_name)]
+Unit = Annotated[str, AfterValidator(_unit)]

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from reelback_operator.engine.actions import Action, MarkDeploy, MarkRelease, RemoveLoad
 from reelback_operator.engine.observations import Observations
-from reelback_operator.engine.spec import Spec, Verdict
-from reelback_operator.engine.status import Condition, ConditionType, Event, Phase, Run, Status, TargetStatus
+from reelback_operator.engine.spec import Release, Spec, Verdict
+from reelback_operator.engine.status import (
+    CheckStatus,
+    Condition,
+    ConditionType,
+    Event,
+    Phase,
+    Run,
+    Status,
+    TargetStatus,
+)
 from reelback_operator.engine.workload import Change, Workload
 
 MAX_TIMELINE = 50
 MAX_HISTORY = 10
+# What the platform is given to bring a change about, and a target to settle before the run.
+CHANGE_SECONDS = 120.0
+# What a message ends with when nothing got well again.
+ILL = "; recovered: no"
 # How long a run that is over still tries to write a deploy to a Sentry that does not answer.
 MARK_SECONDS = 10.0
 
@@ -33,13 +47,20 @@ class Step:
     now: datetime
     actions: list[Action] = field(default_factory=list)
 
-    def workload(self, target: TargetStatus) -> Workload | None:
-        """The target as the platform sees it now."""
-        return (self.seen.workloads or {}).get(target.name)
+    @property
+    def release(self) -> Release:
+        """The change. Asked for only where there is one."""
+        if self.spec.release is None:
+            raise ValueError("spec.release: is missing")
+        return self.spec.release
+
+    def workload(self, name: str) -> Workload | None:
+        """A target as the platform sees it now."""
+        return (self.seen.workloads or {}).get(name)
 
     def change(self, target: TargetStatus) -> Change:
         """The release, for this target."""
-        patch = self.spec.release.patch
+        patch = self.release.patch
         return Change(target.new_release, patch.image, patch.env)
 
     def pre_image(self, target: TargetStatus) -> Change:
@@ -127,6 +148,35 @@ class Step:
                 mttr_seconds=status.durations.mttr_seconds,
             )
             status.history = [*status.history, run][-MAX_HISTORY:]
+
+    def abort(self, message: str) -> None:
+        """End the run because a target is no longer what it was: take back what is ours, leave the rest alone."""
+        self.status.aborted = True
+        self.status.verdict, self.status.message = Verdict.INCONCLUSIVE, message
+        self.enter(Phase.ROLLING_BACK, "Aborting", message)
+
+    def sentry_is_gone(self) -> bool:
+        """Whether Sentry did not answer so many times in a row that the run has to end. Counts this look, once."""
+        status, seen = self.status, self.seen
+        if status.looked_at != self.now and (seen.look or seen.sentry_problem):
+            status.looked_at = self.now
+            status.failed_looks = 0 if seen.look else status.failed_looks + 1
+            status.problem = seen.sentry_problem
+        return status.failed_looks >= self.spec.analysis.consecutive_error_limit
+
+    def first_failure(self) -> None:
+        """Note when the first request failed, as soon as Sentry knows."""
+        failure = self.seen.look.first_failure if self.seen.look else None
+        if failure and self.status.times.first_error_at is None:
+            self.status.times.first_error_at = failure.at
+            self.status.sentry.trace_url = failure.trace_url
+
+    def detected(self, failed: Sequence[CheckStatus]) -> None:
+        """Note that these checks have failed."""
+        self.status.times.detected_at = self.now
+        self.status.message = "; ".join(check.detail for check in failed)
+        self.condition("RegressionDetected", "True", "CheckFailed", self.status.message)
+        self.note("RegressionDetected", self.status.message)
 
     def measure(self) -> None:
         """Bring the durations up to the times. What never failed a request is bad since it serves."""

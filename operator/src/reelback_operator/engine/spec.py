@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from reelback_operator.engine.fields import Duration, Name, Variable, Version
+from reelback_operator.engine.fields import Decimal, Duration, FaultKey, MetricName, Name, Unit, Variable, Version
 
 
 class _Spec(BaseModel):
@@ -51,6 +51,22 @@ class Release(_Spec):
     def _targets_once(self) -> Self:
         _different("targets", [target.name for target in self.targets])
         return self
+
+    def of(self, target: str) -> str:
+        """The candidate's Sentry release in a target, `payment@1.5.0`."""
+        return f"{target}@{self.version}"
+
+
+class Fault(_Spec):
+    """Faults switched on in what `target` already runs, for a while.
+
+    `after` counts from the start of the analysis, `duration` from when they are on in every instance.
+    """
+
+    target: Name
+    values: dict[FaultKey, Decimal] = Field(min_length=1, max_length=20)
+    after: Duration
+    duration: Duration
 
 
 class Load(_Spec):
@@ -99,11 +115,37 @@ class LatencyCheck(_Spec):
     consecutive_failures: int = Field(default=3, ge=1, le=100)
 
 
-Check = Annotated[ErrorRateCheck | NewIssueCheck | LatencyCheck, Field(discriminator="type")]
+class MetricCheck(_Spec):
+    """A figure of the platform's own, out of its bounds so many looks in a row.
+
+    Each look asks Sentry for the `aggregate` of what was sent in the last `window`. Without `unit` any unit counts.
+    """
+
+    type: Literal["Metric"]
+    name: Name
+    metric: MetricName
+    kind: Literal["gauge", "counter", "distribution"]
+    unit: Unit | None = None
+    aggregate: Literal["avg", "sum", "min", "max", "count"] = "avg"
+    window: Duration = 10.0
+    min: Decimal | None = None
+    max: Decimal | None = None
+    consecutive_failures: int = Field(default=3, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _has_bounds(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("needs min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min must not be more than max")
+        return self
+
+
+Check = Annotated[ErrorRateCheck | NewIssueCheck | LatencyCheck | MetricCheck, Field(discriminator="type")]
 
 
 class Analysis(_Spec):
-    """How the candidate is watched."""
+    """How the candidate, or what already runs, is watched. The deadline is how long."""
 
     interval: Duration = 2.0
     deadline: Duration = 180.0
@@ -124,6 +166,11 @@ class Analysis(_Spec):
         return [check for check in self.checks if isinstance(check, ErrorRateCheck) and check.method == "Sequential"]
 
     @property
+    def metrics(self) -> tuple[MetricCheck, ...]:
+        """The checks of the platform's own figures."""
+        return tuple(check for check in self.checks if isinstance(check, MetricCheck))
+
+    @property
     def tolerated_ratio(self) -> float:
         """How many times the baseline's error rate still counts as the same."""
         return next((check.min_ratio for check in self._sequential()), 1.5)
@@ -136,19 +183,26 @@ class Rollback(_Spec):
 
 
 class Recovery(_Spec):
-    """When the workload counts as well again after a rollback."""
+    """When all counts as well again after a rollback, or after the faults were taken back."""
 
     healthy_for: Duration = 10.0
     timeout: Duration = 120.0
 
 
 class Verdict(StrEnum):
-    """What became of the candidate."""
+    """What became of the candidate; where there is none, of what was watched."""
 
     ROLLED_BACK = "RolledBack"
     PROMOTED = "Promoted"
+    PASSED = "Passed"
+    RECOVERED = "Recovered"
+    FAILED = "Failed"
     INCONCLUSIVE = "Inconclusive"
     ERROR = "Error"
+
+
+_OF_A_RELEASE = frozenset({Verdict.ROLLED_BACK, Verdict.PROMOTED})
+_WITHOUT_ONE = frozenset({Verdict.PASSED, Verdict.RECOVERED, Verdict.FAILED})
 
 
 class Expect(_Spec):
@@ -160,21 +214,47 @@ class Expect(_Spec):
 
 
 class Spec(_Spec):
-    """What the user asks for."""
+    """What the user asks for: a release, faults in what already runs, or only to watch."""
 
     run_id: str = Field(default="1", min_length=1, max_length=63)
-    release: Release
+    release: Release | None = None
+    faults: list[Fault] = Field(default=[], max_length=10)
     load: Load | None = None
     analysis: Analysis
     rollback: Rollback = Rollback()
     recovery: Recovery = Recovery()
     expect: Expect | None = None
 
-    def release_of(self, target: str) -> str:
-        """The candidate's Sentry release in a target, `payment@1.5.0`."""
-        return f"{target}@{self.release.version}"
+    @property
+    def workloads(self) -> list[str]:
+        """The names of all workloads that take part."""
+        released = [target.name for target in self.release.targets] if self.release else []
+        return [*released, *(fault.target for fault in self.faults)]
+
+    @model_validator(mode="after")
+    def _faults_fit(self) -> Self:
+        _different("faults", [fault.target for fault in self.faults], "targets")
+        released = {target.name for target in self.release.targets} if self.release else set()
+        for index, fault in enumerate(self.faults):
+            if fault.target in released:
+                raise ValueError(f"faults[{index}].target: {fault.target} is a target of the release, too")
+            if fault.after + fault.duration > self.analysis.deadline:
+                raise ValueError(f"faults[{index}].duration: must end before analysis.deadline")
+        return self
+
+    @model_validator(mode="after")
+    def _judges_what_there_is(self) -> Self:
+        if self.expect and self.expect.verdict in (_WITHOUT_ONE if self.release else _OF_A_RELEASE):
+            there = "there is" if self.release else "there is no"
+            raise ValueError(f"expect.verdict: {self.expect.verdict} cannot come of it where {there} release")
+        if self.release is None:
+            if "rollback" in self.model_fields_set:
+                raise ValueError("rollback: goes with a release")
+            if len(self.analysis.metrics) < len(self.analysis.checks):
+                raise ValueError("analysis.checks: must be of type Metric where there is no release")
+        return self
 
 
-def _different(field: str, names: list[str]) -> None:
+def _different(field: str, names: list[str], what: str = "names") -> None:
     if len(set(names)) < len(names):
-        raise ValueError(f"{field} must have different names")
+        raise ValueError(f"{field} must have different {what}")

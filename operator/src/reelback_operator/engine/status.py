@@ -79,8 +79,24 @@ class TargetStatus(_Status):
     evidence: list[float] = []
 
 
+class FaultStatus(_Status):
+    """One target of a fault, and where the fault is: asked for, on in every instance, gone again.
+
+    `before` is the pre-image: the variable with the faults as it was, None when there was none. `during` is the
+    variable with the fault in it.
+    """
+
+    target: str
+    release: str
+    before: str | None = None
+    during: str
+    asked_at: datetime | None = None
+    serving_at: datetime | None = None
+    gone_at: datetime | None = None
+
+
 class CheckStatus(_Status):
-    """What a check last saw. `failures` counts looks above the limit in a row; `detail` says value and rule."""
+    """What a check last saw. `failures` counts looks out of bounds in a row; `detail` says value and rule."""
 
     name: str
     outcome: Literal["Running", "NoData", "Passed", "Failed"] = "Running"
@@ -149,12 +165,20 @@ class Status(_Status):
     history: list[Run] = []
     conditions: list[Condition] = []
     targets: list[TargetStatus] = []
+    faults: list[FaultStatus] = []
+    ailing_since: datetime | None = Field(default=None, description="when the looks began that some check fails")
+    well_since: datetime | None = Field(default=None, description="when the looks began that every check is well")
     load: bool = Field(default=False, description="whether players were started and not ended yet")
     changing_since: datetime | None = Field(default=None, description="when the change that is on was asked for")
     looked_at: datetime | None = Field(default=None, description="the last time that Sentry was asked")
     failed_looks: int = Field(default=0, description="times in a row that Sentry did not answer")
     problem: str = Field(default="", description="what last did not work, empty once it did")
     aborted: bool = Field(default=False, description="whether the run ends because somebody else changed a target")
+
+    @property
+    def workloads(self) -> list[str]:
+        """The names of all workloads that take part."""
+        return [*(target.name for target in self.targets), *(fault.target for fault in self.faults)]
 
     @property
     def complete(self) -> bool:

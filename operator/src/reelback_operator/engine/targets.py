@@ -4,37 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reelback_operator.engine import faults
 from reelback_operator.engine.actions import RemoveCandidate, SetCandidate, SetStable
-from reelback_operator.engine.run import Step
-from reelback_operator.engine.spec import Spec
-from reelback_operator.engine.status import TargetStatus
-from reelback_operator.engine.workload import Workload
+from reelback_operator.engine.run import CHANGE_SECONDS, Step
+from reelback_operator.engine.spec import Release, Spec
+from reelback_operator.engine.status import Phase, TargetStatus
+from reelback_operator.engine.workload import FAULTS_VARIABLE, Workload
+
+_LEFT = f"; not rolled back within {CHANGE_SECONDS:.0f} s: "
 
 
-def unfit(spec: Spec, workloads: Mapping[str, Workload | None]) -> tuple[str, bool]:
-    """Why a target cannot take part, if one cannot, and whether waiting will not help."""
-    for index, target in enumerate(spec.release.targets):
-        field, workload = f"spec.release.targets[{index}].name", workloads.get(target.name)
+def prepared(run: Step) -> bool:
+    """Whether the targets were found fit for the run and written down. Refuses a run that they never will fit."""
+    status, workloads = run.status, run.seen.workloads
+    if status.workloads:
+        return True
+    problem, hopeless = run.seen.platform_problem, False
+    if workloads is not None:
+        problem, hopeless = _unfit(run.spec, workloads)
+    if problem and (hopeless or run.seconds_since(status.times.applied_at) > CHANGE_SECONDS):
+        run.refuse(problem)
+    if problem or workloads is None:
+        return False
+    found = {name: workload for name, workload in workloads.items() if workload}
+    release = run.spec.release
+    if release:
+        status.targets = [_before(release, found[target.name]) for target in release.targets]
+    status.faults = [faults.before(fault, found[fault.target]) for fault in run.spec.faults]
+    return True
+
+
+def _unfit(spec: Spec, workloads: Mapping[str, Workload | None]) -> tuple[str, bool]:
+    """Why a workload cannot take part, if one cannot, and whether waiting will not help."""
+    named: list[tuple[str, str, str | None]] = []
+    if spec.release:
+        for index, target in enumerate(spec.release.targets):
+            named.append((f"spec.release.targets[{index}].name", target.name, spec.release.of(target.name)))
+    for index, fault in enumerate(spec.faults):
+        named.append((f"spec.faults[{index}].target", fault.target, None))
+    for field, name, new in named:
+        workload = workloads.get(name)
         if workload is None:
-            return f"{field}: no workload {target.name!r}", True
-        if not workload.stable.release:
-            return f"{field}: {target.name} has no SENTRY_RELEASE, its releases cannot be told apart", True
-        if workload.stable.release == spec.release_of(target.name):
-            return f"spec.release.version: {target.name} already serves {workload.stable.release}", True
-        if workload.candidate and workload.candidate.release != spec.release_of(target.name):
-            return f"{field}: {target.name} has a candidate already, {workload.candidate.release}", True
+            return f"{field}: no workload {name!r}", True
+        if workload.stable.release and workload.stable.release == new:
+            return f"spec.release.version: {name} already serves {new}", True
+        if problem := _obstacle(workload, new):
+            return f"{field}: {name} has {problem}", True
         if not workload.settled or not workload.stable.ready:
-            return f"{field}: {target.name} is not ready: {workload.stable.problem or 'it has not settled'}", False
+            return f"{field}: {name} is not ready: {workload.stable.problem or 'it has not settled'}", False
     return "", False
 
 
-def before(spec: Spec, workload: Workload) -> TargetStatus:
+def _obstacle(workload: Workload, new: str | None) -> str:
+    """What a workload has, or lacks, that keeps a release `new` or a fault (None) out of it, if it does."""
+    if not workload.stable.release:
+        return "no SENTRY_RELEASE, its releases cannot be told apart"
+    if workload.candidate and workload.candidate.release != new:
+        return f"a candidate already, {workload.candidate.release}"
+    if new is None and not faults.readable(workload):
+        return f"a {FAULTS_VARIABLE} that is not a JSON object"
+    return ""
+
+
+def _before(release: Release, workload: Workload) -> TargetStatus:
     """What the target is before the run, as far as the patch changes it."""
-    patch = spec.release.patch
+    patch = release.patch
     return TargetStatus(
         name=workload.name,
         old_release=workload.stable.release,
-        new_release=spec.release_of(workload.name),
+        new_release=release.of(workload.name),
         image=workload.image if patch.image else None,
         env={name: workload.env[name] for name in patch.env if name in workload.env},
         added=[name for name in patch.env if name not in workload.env],
@@ -46,13 +84,13 @@ def serve(run: Step, *, in_place: bool) -> bool:
 
     It serves beside the old one while a Canary is on trial, otherwise in its place.
     """
-    there = _replaced if in_place or run.spec.release.strategy.type == "Replace" else _beside
+    there = _replaced if in_place or run.release.strategy.type == "Replace" else _beside
     serving = [there(run, target) for target in run.status.targets]
     return all(serving)
 
 
 def _beside(run: Step, target: TargetStatus) -> bool:
-    workload, replicas = run.workload(target), run.spec.release.strategy.replicas
+    workload, replicas = run.workload(target.name), run.release.strategy.replicas
     candidate = workload.candidate if workload else None
     if candidate is None or candidate.release != target.new_release or candidate.desired != replicas:
         run.actions.append(SetCandidate(target.name, run.change(target), replicas))
@@ -61,7 +99,7 @@ def _beside(run: Step, target: TargetStatus) -> bool:
 
 
 def _replaced(run: Step, target: TargetStatus) -> bool:
-    workload = run.workload(target)
+    workload = run.workload(target.name)
     if workload is None or workload.stable.release != target.new_release:
         run.actions.append(SetStable(target.name, run.change(target)))
         return False
@@ -74,10 +112,10 @@ def _replaced(run: Step, target: TargetStatus) -> bool:
 
 
 def take_back(run: Step) -> bool:
-    """Whether the release is gone from every target; else ask for that. A release of somebody else's is left alone."""
-    settled = True
+    """Whether release and faults are gone from every target; else ask for that. What is somebody else's stays."""
+    settled = faults.take_back(run)
     for target in run.status.targets:
-        workload = run.workload(target)
+        workload = run.workload(target.name)
         if workload is None:
             continue
         if workload.candidate is not None:
@@ -89,22 +127,35 @@ def take_back(run: Step) -> bool:
     return settled and not run.actions
 
 
+def not_changed(run: Step, names: str) -> str:
+    """That these have not become what they shall be in time, and why."""
+    why = run.seen.platform_problem or problem(run) or run.status.problem or "no instance became ready"
+    return f"{names} not ready within {CHANGE_SECONDS:.0f} s: {why}"
+
+
+def left(run: Step) -> None:
+    """End the run although not everything could be taken back, and say why."""
+    why = run.seen.platform_problem or problem(run) or run.status.problem or "it has not settled"
+    run.status.message = f"{run.status.message.partition(_LEFT)[0]}{_LEFT}{why}"
+    run.end(Phase.FAILED, "NotRolledBack")
+
+
 def stranger(run: Step) -> str:
     """What somebody else did to a target that makes the comparison meaningless, or nothing."""
     for target in run.status.targets:
-        workload = run.workload(target)
+        workload = run.workload(target.name)
         if workload is None:
             return f"{target.name} was deleted during the run"
         if workload.stable.release not in (target.old_release, target.new_release):
             return f"{target.name} was changed to {workload.stable.release} during the run"
-    return ""
+    return faults.stranger(run)
 
 
 def problem(run: Step) -> str:
     """What an instance of a target says of itself, if one has a problem."""
-    for target in run.status.targets:
-        workload = run.workload(target)
+    for name in run.status.workloads:
+        workload = run.workload(name)
         for track in (workload.candidate, workload.stable) if workload else ():
             if track and track.problem:
-                return f"{target.name}: {track.problem}"
+                return f"{name}: {track.problem}"
     return ""

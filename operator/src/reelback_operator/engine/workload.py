@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# The variable that faults are read from, a JSON object of numbers.
+FAULTS_VARIABLE = "REELBACK_FAULTS"
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a release changes in a workload.
+    """What a release, or a fault in the same release, changes in a workload.
 
     `release` is the whole Sentry release, `payment@1.5.0`; it becomes the variable SENTRY_RELEASE. `image` None
     leaves the image alone; a variable whose value is None is removed.
@@ -37,8 +40,9 @@ class Track:
 class Workload:
     """One target as the platform sees it now.
 
-    `settled` is false while instances of an earlier release still serve. `image` and `env` (plain values only, no
-    references to secrets) are those of the stable track: the pre-image of a change is taken from them.
+    `settled` is false while instances of an earlier release, or with earlier faults, still serve. `image` and `env`
+    (plain values only, no references to secrets) are those of the stable track: the pre-image of a change is taken
+    from them.
     """
 
     name: str

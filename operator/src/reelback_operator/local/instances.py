@@ -74,17 +74,13 @@ class Instances:
 
     def workload(self) -> Workload:
         """The service as the engine sees it."""
-        stable = self._stable.release
         leaving = [child.spec.release for child in self._leaving if child.spec.name != self._service]
         gone = Track(leaving[0], desired=0, ready=0) if leaving else None
         return Workload(
             name=self._service,
             stable=self._stable.track(),
             candidate=self._candidate.track() if self._candidate else gone,
-            settled=not any(
-                child.spec.name == self._service and child.spec.release != stable
-                for child in (*self._replaced, *self._leaving)
-            ),
+            settled=not any(child.spec.name == self._service for child in (*self._replaced, *self._leaving)),
             image=None,
             env=self._stable.env,
         )

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reelback_operator.controller import Controller
+from reelback_operator.engine import faults
 from reelback_operator.engine.resource import Phase, Scenario, SpecError, Status
 from reelback_operator.engine.run import note
 from reelback_operator.local import lastrun
@@ -88,7 +89,7 @@ async def _play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tel
         try:
             while not (status := await controller.tick(scenario, save)).complete:
                 scenario.status = status
-                interval = scenario.spec.analysis.interval
+                interval = min(scenario.spec.analysis.interval, faults.pause(scenario.spec, status, datetime.now(UTC)))
                 await asyncio.sleep(interval if status.phase is Phase.ANALYZING else min(interval, BRISK))
         except asyncio.CancelledError:
             await asyncio.shield(_interrupted(controller, scenario, save))

@@ -1,8 +1,8 @@
 """What the Kubernetes platform sees: Deployments and their pods, told as workloads and tracks. No I/O.
 
-A pod says itself which release it serves (SENTRY_RELEASE in its spec) and which track it belongs to (its label), so a
-rolling update is followed pod by pod, and a candidate's pods are never counted as stable ones although the target's
-selector matches them.
+A pod says itself what it serves (release and faults, variables in its spec) and which track it belongs to (its label).
+So a rolling update is followed pod by pod, and a candidate's pods are never counted as stable ones although the
+target's selector matches them.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from lightkube.models.core_v1 import ContainerStatus, PodTemplateSpec
+from lightkube.models.core_v1 import Container, ContainerStatus, PodTemplateSpec
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Pod
 
+from reelback_operator.engine.workload import FAULTS_VARIABLE
 from reelback_operator.platforms.base import Track, Workload
 from reelback_operator.platforms.manifests import (
     CANDIDATE,
@@ -50,7 +51,7 @@ def workload(
         name=name,
         stable=stable_track,
         candidate=_candidate_track(name, candidate, beside),
-        settled=_rolled_out(target) and all(_release(name, pod) == stable_track.release for pod in stable),
+        settled=_rolled_out(target) and all(_serves(name, pod) == _serves_in(container) for pod in stable),
         image=container.image,
         env=plain_env(container),
     )
@@ -115,6 +116,16 @@ def _alive(pod: Pod, now: datetime) -> bool:
 
 def _release(name: str, pod: Pod) -> str:
     return plain_env(main_container(name, PodTemplateSpec(spec=given(pod.spec)))).get(RELEASE_VARIABLE, "")
+
+
+def _serves(name: str, pod: Pod) -> tuple[str | None, str | None]:
+    return _serves_in(main_container(name, PodTemplateSpec(spec=given(pod.spec))))
+
+
+def _serves_in(container: Container) -> tuple[str | None, str | None]:
+    """Release and faults: what tells one state of a workload from another."""
+    env = plain_env(container)
+    return env.get(RELEASE_VARIABLE), env.get(FAULTS_VARIABLE)
 
 
 def _ready(pod: Pod) -> bool:
