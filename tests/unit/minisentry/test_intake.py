@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-from reelback_minisentry import intake, traces
+from reelback_minisentry import intake, records, traces
+from reelback_minisentry import otlp as otlp_spans
 from reelback_minisentry.envelope import Item, Rejected
-from reelback_minisentry.otlp import parse
 from reelback_minisentry.records import Records
 
 from tests.unit.minisentry import payloads
@@ -21,6 +21,15 @@ NOW = time.time()
 
 def read(*items: tuple[str, Any]) -> Records:
     return intake.read({}, [Item(kind, {}, orjson.dumps(payload)) for kind, payload in items], "1", NOW)
+
+
+def parse(body: bytes, project: str, now: float) -> list[records.Span]:
+    """The spans of an OTLP request, as they are read back out of what is stored of them."""
+    found = otlp_spans.read(body, project, now)
+    spans = [span for _, line in found.lines for span in otlp_spans.stored_spans(orjson.loads(line))]
+    counted = [(s.origin, s.name, s.status, s.start, s.end) for s in spans if s.segment]
+    assert [(s.origin, s.name, s.status, s.start, s.end) for s in found.segments] == counted
+    return spans
 
 
 @pytest.mark.parametrize(
@@ -56,6 +65,15 @@ def test_spans_without_ids_are_left_out_and_other_bytes_refused() -> None:
     with pytest.raises(Rejected) as refused:
         parse(otlp(*[otlp_span("a@1")] * 10_001), "1", NOW)
     assert refused.value.status == 413
+
+
+def test_a_span_that_is_too_long_is_stored_without_its_attributes() -> None:
+    long = otlp_span("a@1")
+    long.attributes.extend(payloads.text(f"key{n}", "x" * 1000) for n in range(100))
+    line = otlp_spans.read(otlp(long), "1", NOW).lines[0][1]
+    assert len(line) < 2000
+    (span,) = otlp_spans.stored_spans(orjson.loads(line))
+    assert (span.name, span.attributes, span.service) == ("Charge", {}, "payment")
 
 
 def test_a_wrong_clock_counts_as_now_and_keeps_durations() -> None:
@@ -202,6 +220,7 @@ def test_any_value_in_any_place() -> None:
         "span": {"items": [span]},
         "session": {"sid": "s", "attrs": {"release": "a@1"}, "errors": 1},
         "sessions": {"attrs": {"release": "a@1"}, "aggregates": [{"started": 1, "exited": 1}]},
+        "trace_metric": {"items": [{"name": "m", "type": "gauge", "value": 1, "attributes": {"a": {"value": "b"}}}]},
         "client_report": {"discarded_events": [{"reason": "r", "quantity": 1}]},
     }
     for _ in range(300):

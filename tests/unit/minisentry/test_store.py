@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from reelback_minisentry import intake, keys, store
 from reelback_minisentry.batch import Batch
 from reelback_minisentry.envelope import Item
-from reelback_minisentry.otlp import parse
+from reelback_minisentry.otlp import read
 from reelback_minisentry.records import Records
 from reelback_minisentry.series import MetricSeries, Series
 from reelback_minisentry.store import Busy, Store, Unavailable
@@ -42,7 +42,7 @@ def records(*items: tuple[str, dict[str, Any]]) -> Records:
 
 
 def traced(trace: str, name: str = "a") -> Records:
-    return Records(time.time(), spans=parse(otlp(otlp_span("a@1", name, trace_id=trace)), "1", time.time()))
+    return read(otlp(otlp_span("a@1", name, trace_id=trace)), "1", time.time())
 
 
 async def names(redis: Any, index: str) -> list[str]:

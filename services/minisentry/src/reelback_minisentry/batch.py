@@ -17,7 +17,7 @@ import orjson
 from reelback_minisentry import keys, stats
 from reelback_minisentry.histogram import bin_of, value_bin
 from reelback_minisentry.keys import SEPARATOR, Cube
-from reelback_minisentry.records import Error, Origin, Records, Sample, Session, Span
+from reelback_minisentry.records import Error, Origin, Records, Sample, Segment, Session, Span
 from reelback_minisentry.series import MetricSeries, Series
 from reelback_minisentry.stats import Stats
 
@@ -65,6 +65,10 @@ class Batch:
             self._count(keys.DROPS, now, (reason, category), "", n)
         for trace_id, spans in groupby(records.spans, key=attrgetter("trace_id")):
             self._add_spans(trace_id, list(spans), now)
+        for segment in records.segments:
+            self._add_segment(segment, now)
+        for trace_id, line in records.lines:
+            self._add_line(trace_id, line, now)
         for error in records.errors:
             self._add_error(error, now)
         for session in records.sessions:
@@ -109,10 +113,13 @@ class Batch:
     def _add_spans(self, trace_id: str, spans: list[Span], now: float) -> None:
         for span in spans:
             if span.segment:
-                suffix = f"{SEPARATOR}{span.status}{SEPARATOR}{bin_of((span.end - span.start) * 1000)}"
-                self._count(keys.SPANS, span.end, (*_place(span.origin), span.name), suffix)
-                self._add_release(span.origin, now)
+                self._add_segment(Segment(span.origin, span.name, span.status, span.start, span.end), now)
         self._add_line(trace_id, orjson.dumps(spans), now)
+
+    def _add_segment(self, segment: Segment, now: float) -> None:
+        suffix = f"{SEPARATOR}{segment.status}{SEPARATOR}{bin_of((segment.end - segment.start) * 1000)}"
+        self._count(keys.SPANS, segment.end, (*_place(segment.origin), segment.name), suffix)
+        self._add_release(segment.origin, now)
 
     def _add_error(self, error: Error, now: float) -> None:
         place = (*_place(error.origin), error.transaction, error.level, str(error.issue))

@@ -104,10 +104,7 @@ class Ingest:
                 raise Rejected(401, "no public key: neither X-Sentry-Auth nor sentry_key")
             if not headers.get(b"content-type", b"").startswith(b"application/x-protobuf"):
                 raise Rejected(415, "content type: only application/x-protobuf")
-            spans = otlp.parse(plain, project, now)
-            records = Records(now, len(plain), spans)
-            records.items["otlp_span"] = len(spans)
-            await self._store.write(records)
+            await self._store.write(otlp.read(plain, project, now))
             return otlp.ANSWER, b"application/x-protobuf"
         records, header = _envelope(plain, project, now, authorized)
         records.size = len(plain)

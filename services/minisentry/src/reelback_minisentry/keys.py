@@ -59,7 +59,7 @@ RELEASES, RELEASE = PREFIX + "releases", PREFIX + "release:"
 DEPLOYS, DEPLOY_ID = PREFIX + "deploys", PREFIX + "deploy-id"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cube:
     """Counters by dimensions, kept by the hour, and by the second where `finest` says so."""
 

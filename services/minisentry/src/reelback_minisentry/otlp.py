@@ -3,12 +3,20 @@
 A service's segment is a span without a parent or with a parent in another process, which OTLP says in the span's
 flags; senders that set no flags are judged by the span's kind. Release and environment are read from the span alone,
 as Sentry does: a release that only the resource names would be counted here and nowhere at Sentry.
+
+Of every span only what is counted is looked at when it comes. It is stored as it came, and read whole when somebody
+looks at its trace: of a hundred thousand spans that may be a dozen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from base64 import b64decode
+from binascii import b2a_base64
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+import orjson
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
@@ -18,7 +26,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from reelback_minisentry.envelope import Rejected
-from reelback_minisentry.records import Scalars, Span
+from reelback_minisentry.records import Records, Scalars, Segment, Span
 from reelback_minisentry.sdkspans import MAX_ATTRIBUTES, origin_of, service_of
 from reelback_minisentry.values import near, text
 
@@ -27,39 +35,77 @@ ANSWER = ExportTraceServiceResponse().SerializeToString()
 MAX_SPANS = 10_000
 """Spans of a request; the SDK's exporter sends 512."""
 
+MAX_SPAN_BYTES = 64 * 1024
+"""A longer span is stored without its attributes, events and links."""
+
 _KNOWS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 _IS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
 _ENTRIES = (trace_pb2.Span.SPAN_KIND_SERVER, trace_pb2.Span.SPAN_KIND_CONSUMER)
 _FAILED = trace_pb2.Status.STATUS_CODE_ERROR
+_COUNTED_BY = ("sentry.release", "sentry.environment")
 
 
-def parse(body: bytes, project: str, now: float) -> list[Span]:
-    """The spans of a request. Raises Rejected: 400 for what is no such message, 413 for too many spans."""
+def read(body: bytes, project: str, now: float) -> Records:
+    """What a request brings. Raises Rejected: 400 for what is no such message, 413 for too many spans."""
     request = ExportTraceServiceRequest()
     try:
         request.ParseFromString(body)
     except DecodeError:
         raise Rejected(400, "the body is not an ExportTraceServiceRequest") from None
-    spans: list[Span] = []
+    records = Records(now, len(body))
     for resource_spans in request.resource_spans:
         service = text(_attributes(resource_spans.resource.attributes).get("service.name"))
+        traces: defaultdict[bytes, list[str]] = defaultdict(list)
         for scope_spans in resource_spans.scope_spans:
-            if len(spans) + len(scope_spans.spans) > MAX_SPANS:
+            records.items["otlp_span"] += len(scope_spans.spans)
+            if records.items["otlp_span"] > MAX_SPANS:
                 raise Rejected(413, f"the request has more than {MAX_SPANS} spans")
-            spans += [_span(span, service, project, now) for span in scope_spans.spans if _identified(span)]
-    return spans
+            for span in scope_spans.spans:
+                trace_id = span.trace_id
+                if len(trace_id) != 16 or len(span.span_id) != 8:
+                    continue
+                if _is_segment(span):
+                    records.segments.append(_segment(span, project, now))
+                traces[trace_id].append(_packed(span))
+        stored = {"service": service, "project": project, "now": now}
+        records.lines += [
+            (trace_id.hex(), orjson.dumps(stored | {"otlp": spans})) for trace_id, spans in traces.items()
+        ]
+    return records
 
 
-def _identified(span: trace_pb2.Span) -> bool:
-    return len(span.trace_id) == 16 and len(span.span_id) == 8
+def stored_spans(line: Mapping[str, Any]) -> list[Span]:
+    """The spans of a stored line: {"otlp": [a span's message in base64], "service", "project", "now"}."""
+    spans = (trace_pb2.Span.FromString(b64decode(packed)) for packed in line["otlp"])
+    return [_span(span, line["service"], line["project"], line["now"]) for span in spans]
+
+
+def _packed(span: trace_pb2.Span) -> str:
+    raw = span.SerializeToString()
+    if len(raw) > MAX_SPAN_BYTES:
+        for field in ("attributes", "events", "links", "trace_state"):
+            span.ClearField(field)
+        span.name = text(span.name)
+        raw = span.SerializeToString()
+    return b2a_base64(raw, newline=False).decode()
+
+
+def _segment(span: trace_pb2.Span, project: str, now: float) -> Segment:
+    """What is counted of a segment: neither its ids nor most of its attributes."""
+    named: Scalars = {}
+    for pair in span.attributes:
+        if pair.key in _COUNTED_BY:
+            named[pair.key] = pair.value.string_value
+            if len(named) == len(_COUNTED_BY):
+                break
+    start, end = _times(span, now)
+    return Segment(origin_of(named, project), text(span.name), _status(span), start, end)
 
 
 def _span(span: trace_pb2.Span, service: str, project: str, now: float) -> Span:
     attributes = _attributes(span.attributes)
     origin = origin_of(attributes, project)
-    end = near(span.end_time_unix_nano / 1e9, now)
-    # The length is kept when the sender's clock is not ours.
-    length = max(0, span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
+    start, end = _times(span, now)
     return Span(
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),
@@ -67,13 +113,24 @@ def _span(span: trace_pb2.Span, service: str, project: str, now: float) -> Span:
         segment=_is_segment(span),
         name=text(span.name),
         op=_op(span.kind, attributes),
-        status="internal_error" if span.status.code == _FAILED else "ok",
-        start=end - min(length, 86_400.0),
+        status=_status(span),
+        start=start,
         end=end,
         origin=origin,
         service=service or service_of(origin.release),
         attributes=attributes,
     )
+
+
+def _times(span: trace_pb2.Span, now: float) -> tuple[float, float]:
+    """Start and end. The length is kept when the sender's clock is not ours."""
+    end = near(span.end_time_unix_nano / 1e9, now)
+    length = max(0, span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
+    return end - min(length, 86_400.0), end
+
+
+def _status(span: trace_pb2.Span) -> str:
+    return "internal_error" if span.status.code == _FAILED else "ok"
 
 
 def _is_segment(span: trace_pb2.Span) -> bool:

@@ -41,6 +41,17 @@ class Span:
     inside: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What is counted of a segment."""
+
+    origin: Origin
+    name: str
+    status: str
+    start: float
+    end: float
+
+
 @dataclass(slots=True)
 class Error:
     """An event of the errors dataset. `issue` is the number of its group; `event` is the event as it came."""
@@ -113,12 +124,16 @@ class Sample:
 class Records:
     """All of one request of `size` bytes that came at `now`.
 
+    Spans come either whole, in `spans`, or as what of them is counted and what is stored: `segments` and `lines`, each
+    a trace's id and what is added to it.
     `items` counts by type, `drops` by (reason, category): what an SDK says it threw away.
     """
 
     now: float
     size: int = 0
     spans: list[Span] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    lines: list[tuple[str, bytes]] = field(default_factory=list)
     errors: list[Error] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
     session_counts: list[SessionCounts] = field(default_factory=list)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
-from reelback_minisentry import issues, sdkspans
+from reelback_minisentry import issues, otlp, sdkspans
 
 MAX_DEPTH = 100
 """Deeper nesting goes on at the top level: what writes and reads the answer recurses."""
 
 
 Line = list[dict[str, Any]] | dict[str, Any]
-"""What one request brought of a trace: its spans, or one error."""
+"""What one request brought of a trace: its spans, in Sentry's form or in OTLP's, or one error."""
 
 
 def shape(lines: Iterable[Line]) -> list[dict[str, Any]]:
@@ -25,6 +26,8 @@ def shape(lines: Iterable[Line]) -> list[dict[str, Any]]:
         if isinstance(line, list):
             whole = chain.from_iterable((span, *sdkspans.inside(span)) for span in line)
             spans |= {span["span_id"]: _span(span) for span in whole}
+        elif "otlp" in line:
+            spans |= {span.span_id: _span(asdict(span)) for span in otlp.stored_spans(line)}
         else:
             errors[line["id"]] = line
     roots = _nest(spans)
