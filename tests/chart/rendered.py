@@ -23,6 +23,9 @@ PROFILES = {
     "own-stores": [
         "--set=stores.redis.url=rediss://:secret@cache.example.com:6380/0",
         "--set=stores.mongodb.url=mongodb+srv://user:secret@db.example.com/x",
+        "--set-string=stores.kafka.url=kafka://user:secret@one.example.com:9093\\,two.example.com:9094"
+        "?security.protocol=SASL_SSL&sasl.mechanism=PLAIN",
+        "--set=stores.smtp.url=smtp://user:secret@mail.example.com:587",
     ],
     "own-images": [
         "--set=image.registry=registry.example.com/reelback/,image.tag=v2,image.pullSecrets={pull}",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 
-from tests.chart.rendered import CHART, PROFILES, Object, Objects, Render, pods
+from tests.chart.rendered import CHART, PROFILES, Object, Objects, Render, pods, variables
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SERVICES = VALUES["services"]
+STORES = VALUES["stores"]
 
 
 def matches(selector: Object, labels: dict[str, str]) -> bool:
@@ -30,37 +32,48 @@ def allows(objects: Objects, direction: str, pod: Object, peer: Object, port: st
     )
 
 
-def port_name(target: str) -> str:
-    return str(SERVICES[target]["protocol"] if target in SERVICES else target)
+Edge = tuple[str, str, str]
+"""Who sends, to whom, on which of its ports."""
 
 
-def wanted() -> set[tuple[str, str]]:
+def ports(pod: Object) -> list[str]:
+    """The names of a pod's ports."""
+    return [port["name"] for port in pod["spec"]["containers"][0].get("ports", [])]
+
+
+def wanted() -> set[Edge]:
     """The edges as the map tells them."""
-    edges = {("load", "gateway")}
+    edges = {("load", "gateway", "http")}
     for name, service in SERVICES.items():
-        edges |= {(name, callee) for callee in [*service.get("calls", []), *service.get("stores", [])]}
+        edges |= {(name, callee, SERVICES[callee]["protocol"]) for callee in service.get("calls", [])}
+        edges |= {(name, STORES[store].get("service", store), store) for store in service.get("stores", [])}
         if name != "minisentry":
-            edges.add((name, "minisentry"))
+            edges.add((name, "minisentry", "http"))
     return edges
 
 
 def test_traffic_goes_along_the_edges_of_the_map_and_no_others(stack: Objects) -> None:
     templates = pods(stack)
-    pairs = [(one, other) for one in templates for other in templates if other not in (one, "load")]
-    sending = {
-        (source, target)
-        for source, target in pairs
-        if allows(stack, "Egress", templates[source], templates[target], port_name(target))
-    }
-    getting = {
-        (source, target)
-        for source, target in pairs
-        if allows(stack, "Ingress", templates[target], templates[source], port_name(target))
-    }
+    edges = [
+        (source, target, port)
+        for source in templates
+        for target in templates
+        if source != target
+        for port in ports(templates[target])
+        if port != "metrics"
+    ]
+    sending = {edge for edge in edges if allows(stack, "Egress", templates[edge[0]], templates[edge[1]], edge[2])}
+    getting = {edge for edge in edges if allows(stack, "Ingress", templates[edge[1]], templates[edge[0]], edge[2])}
     assert sending == wanted()
     # A node port is open to everyone: what comes from outside has no labels to tell it by.
     public = {name for name, service in SERVICES.items() if "nodePort" in service}
-    assert getting == wanted() | {(source, target) for source, target in pairs if target in public}
+    assert getting == wanted() | {edge for edge in edges if edge[1] in public and edge[2] == "http"}
+
+
+def test_a_brokers_controller_is_reached_by_nobody(stack: Objects) -> None:
+    templates = pods(stack)
+    assert ports(templates["kafka"]) == ["kafka"]
+    assert "CONTROLLER://127.0.0.1:" in variables(templates["kafka"])["KAFKA_LISTENERS"]
 
 
 def test_a_candidate_is_held_by_the_same_policies(stack: Objects) -> None:
@@ -79,13 +92,38 @@ def test_prometheus_reads_the_metrics_from_anywhere_in_the_cluster(stack: Object
         assert allows(stack, "Ingress", pods(stack)[name], prometheus, "metrics")
 
 
-def test_what_is_outside_is_let_out_by_its_port(render: Render) -> None:
-    def ports(objects: Objects, name: str) -> set[int]:
-        rules = objects["NetworkPolicy", name]["spec"]["egress"]
-        return {entry["port"] for rule in rules if "to" not in rule for entry in rule["ports"]} - {53}
+def outside(objects: Objects, name: str) -> set[int]:
+    """The ports that a service may reach anywhere."""
+    rules = objects["NetworkPolicy", name]["spec"]["egress"]
+    return {entry["port"] for rule in rules if "to" not in rule for entry in rule["ports"]} - {53}
 
-    assert ports(render(*PROFILES["sentry"]), "payment") == {443}
-    assert ports(render(*PROFILES["own-stores"]), "payment") == {27017}
-    assert ports(render(*PROFILES["own-stores"]), "user") == {27017, 6380}
-    assert ports(render(*PROFILES["own-images"]), "game") == {4318}
-    assert ports(render(), "game") == set()
+
+def test_what_is_outside_is_let_out_by_its_port(render: Render) -> None:
+    assert outside(render(*PROFILES["sentry"]), "payment") == {443}
+    assert outside(render(*PROFILES["own-stores"]), "payment") == {27017, 9093, 9094}
+    assert outside(render(*PROFILES["own-stores"]), "user") == {27017, 6380, 9093, 9094}
+    assert outside(render(*PROFILES["own-stores"]), "notification") == {27017, 9093, 9094, 587}
+    assert outside(render(*PROFILES["own-images"]), "game") == {4318}
+    assert outside(render(), "game") == set()
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtps://mail.example.com", {465}),
+        ("smtp://mail.example.com", {25}),
+        ("smtp://user%40example.com:pa%2Fss@mail.example.com:2525", {2525}),
+    ],
+)
+def test_a_mail_server_is_reached_on_its_port_or_its_schemes(render: Render, url: str, expected: set[int]) -> None:
+    assert outside(render(f"--set=stores.smtp.url={url}"), "notification") == expected
+
+
+def test_webhooks_are_let_out_only_where_one_is_set(render: Render) -> None:
+    assert outside(render(), "notification") == set()
+    given = render(
+        "--set=services.notification.env.SMS_WEBHOOK_URL=https://sms.example.com/hook",
+        "--set=services.notification.env.ALERTS_WEBHOOK_URL=http://alerts.observability:8088/x",
+    )
+    assert outside(given, "notification") == {443, 8088}
+    assert outside(given, "payment") == set()

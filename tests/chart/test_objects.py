@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -116,7 +117,7 @@ def test_a_candidate_is_behind_the_service_and_not_among_the_stable_pods(objects
 
 
 def test_grpc_services_are_headless(objects: Objects) -> None:
-    for name in ("user", "game", "payment"):
+    for name in ("user", "game", "payment", "analytics", "notification"):
         assert objects["Service", name]["spec"]["clusterIP"] == "None"
 
 
@@ -133,9 +134,40 @@ def test_telemetry_goes_to_minisentry_until_a_dsn_is_given(stack: Objects, rende
     assert not [key for key in given if "minisentry" in key]
 
 
+def test_mail_goes_to_the_mailbox_by_a_name_of_its_own(stack: Objects) -> None:
+    service, pod = stack["Service", "smtp"]["spec"], pods(stack)["mailbox"]
+    assert service["clusterIP"] == "None"
+    assert service["selector"].items() <= pod["metadata"]["labels"].items()
+    assert variables(pod)["SMTP_PORT"] == "1025"
+    assert {"name": "smtp", "containerPort": 1025} in pod["spec"]["containers"][0]["ports"]
+    assert base64.b64decode(stack["Secret", "stores"]["data"]["SMTP_URL"]) == b"smtp://smtp:1025"
+    # A second port of the mailbox's own Service would be open on every node.
+    assert [port["port"] for port in stack["Service", "mailbox"]["spec"]["ports"]] == [8086]
+
+
+def test_a_mail_server_of_ones_own_replaces_the_mailbox(render: Render) -> None:
+    objects = render("--set=stores.smtp.url=smtp://mail.example.com:587")
+    assert not [key for key in objects if key[1] in ("mailbox", "smtp")]
+
+
+def test_the_broker_is_found_again_where_it_says_that_it_is(stack: Objects) -> None:
+    broker, data = pods(stack)["kafka"], stack["StatefulSet", "kafka"]["spec"]["volumeClaimTemplates"][0]
+    settings = variables(broker)
+    service = stack["Service", "kafka"]["spec"]
+    assert settings["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://kafka:{service['ports'][0]['port']}"
+    assert service["clusterIP"] == "None"
+    mounts = {mount["name"]: mount["mountPath"] for mount in broker["spec"]["containers"][0]["volumeMounts"]}
+    assert settings["KAFKA_LOG_DIRS"].startswith(f"{mounts[data['metadata']['name']]}/")
+    assert {"/opt/kafka/config", "/opt/kafka/logs"} <= set(mounts.values())
+    # Whatever else is in the namespace, no variable of it is one of the broker's.
+    assert broker["spec"]["enableServiceLinks"] is False
+
+
 def test_a_password_in_a_stores_address_is_in_a_secret_only(render: Render) -> None:
     objects = render(*PROFILES["own-stores"])
     assert not [key for key in objects if key[0] == "StatefulSet"]
+    broker = base64.b64decode(objects["Secret", "stores"]["data"]["KAFKA_URL"]).decode()
+    assert broker.endswith("@one.example.com:9093,two.example.com:9094?security.protocol=SASL_SSL&sasl.mechanism=PLAIN")
     assert "secret@" not in json.dumps([document for key, document in objects.items() if key[0] != "Secret"])
     reference = {"secretKeyRef": {"name": "stores", "key": "MONGODB_URL"}}
     assert variables(pods(objects)["payment"])["MONGODB_URL"] == reference

@@ -1,24 +1,39 @@
-{{/* The services that this release runs, each with its defaults filled in: minisentry only without a DSN. */}}
+{{/*
+The services that this release runs, each with its defaults filled in: minisentry only without a DSN, and one that
+serves a store only while that has no URL. `serves` is those stores.
+*/}}
 {{- define "reelback.services" -}}
 {{- $services := dict }}
+{{- $serves := dict }}
+{{- $replaced := list }}
+{{- if .Values.sentry.dsn }}{{- $replaced = list "minisentry" }}{{- end }}
+{{- range $name, $store := .Values.stores }}
+{{- with $store.service }}
+{{- if not (hasKey $.Values.services .) }}
+{{- fail (printf "stores.%s.service: there is no service %s" $name .) }}
+{{- end }}
+{{- if $store.url }}{{- $replaced = append $replaced . }}{{- else }}{{- $_ := set $serves . (list $name) }}{{- end }}
+{{- end }}
+{{- end }}
 {{- range $name, $service := .Values.services }}
 {{- range $service.calls }}
 {{- if ne (dig . "protocol" "none" $.Values.services) "grpc" }}
 {{- fail (printf "services.%s.calls: %s is no gRPC service" $name .) }}
 {{- end }}
 {{- end }}
-{{- if not (and (eq $name "minisentry") $.Values.sentry.dsn) }}
-{{- $_ := set $services $name (mergeOverwrite (deepCopy $.Values.defaults) (deepCopy $service)) }}
+{{- if not (has $name $replaced) }}
+{{- $more := dict "serves" (index $serves $name | default list) }}
+{{- $_ := set $services $name (mergeOverwrite (deepCopy $.Values.defaults) (deepCopy $service) $more) }}
 {{- end }}
 {{- end }}
 {{- toYaml $services }}
 {{- end }}
 
-{{/* The stores that this chart runs: those without a URL. */}}
+{{/* The stores that this chart runs servers of: those without a URL that no service serves. */}}
 {{- define "reelback.stores" -}}
 {{- $stores := dict }}
 {{- range $name, $store := .Values.stores }}
-{{- if not $store.url }}{{- $_ := set $stores $name $store }}{{- end }}
+{{- if not (or $store.url $store.service) }}{{- $_ := set $stores $name $store }}{{- end }}
 {{- end }}
 {{- toYaml $stores }}
 {{- end }}
@@ -82,9 +97,18 @@ securityContext:
   capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* The port a URL leads to, its own or its scheme's. */}}
-{{- define "reelback.urlPort" -}}
-{{- $url := urlParse . }}
-{{- $schemes := dict "https" 443 "http" 80 "redis" 6379 "rediss" 6379 "mongodb" 27017 "mongodb+srv" 27017 }}
-{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (index $schemes $url.scheme) }}
+{{/* The ports of a rule for where a URL leads: each of its hosts has its own, or its scheme's. */}}
+{{- define "reelback.urlPorts" -}}
+{{- $schemes := dict
+  "https" 443 "http" 80 "redis" 6379 "rediss" 6379 "mongodb" 27017 "mongodb+srv" 27017 "kafka" 9092 "smtp" 25 "smtps" 465
+}}
+{{- $scheme := regexFind "^[a-z+]+" . }}
+{{- $hosts := regexReplaceAll "^[a-z+]+://([^/?]*@)?([^/?]*).*$" . "${2}" }}
+{{- $ports := list }}
+{{- range splitList "," $hosts }}
+{{- $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default (index $schemes $scheme) | int) }}
+{{- end }}
+{{- range uniq $ports }}
+- port: {{ . }}
+{{- end }}
 {{- end }}
