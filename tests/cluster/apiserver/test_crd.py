@@ -38,9 +38,32 @@ GOOD: dict[str, Any] = {
 }
 
 
-def scenario(*path: str | int, value: Any = None) -> dict[str, Any]:
-    """GOOD with another value at a path; None leaves the field out."""
-    document = copy.deepcopy(GOOD)
+FAULT = {"target": "payment", "values": {"payment.charge.error_rate": "1"}, "after": "10s", "duration": "20s"}
+METRIC = {
+    "name": "payments",
+    "type": "Metric",
+    "metric": "payment.success_rate",
+    "kind": "gauge",
+    "unit": "ratio",
+    "aggregate": "avg",
+    "window": "10s",
+    "min": "0.9",
+    "consecutiveFailures": 2,
+}
+OUTAGE: dict[str, Any] = {
+    **GOOD,
+    "spec": {
+        "faults": [FAULT],
+        "load": {"rps": 20},
+        "analysis": {"interval": "2s", "deadline": "2m", "checks": [METRIC]},
+        "expect": {"verdict": "Recovered", "maxTimeToDetect": "30s"},
+    },
+}
+
+
+def scenario(*path: str | int, value: Any = None, of: dict[str, Any] = GOOD) -> dict[str, Any]:
+    """A scenario with another value at a path; None leaves the field out."""
+    document = copy.deepcopy(of)
     if path:
         place: Any = document
         for step in path[:-1]:
@@ -69,7 +92,7 @@ REFUSED: list[tuple[str, tuple[str, ...], object, str]] = [
         'unknown field "spec.release.strategy.kind"',
     ),
     ("no spec", ("spec",), None, "spec: Required"),
-    ("no release", RELEASE, None, "spec.release: Required"),
+    ("no release to compare", RELEASE, None, "spec.analysis.checks: Invalid"),
     ("no version", (*RELEASE, "version"), None, "spec.release.version: Required"),
     ("no targets", (*RELEASE, "targets"), None, "spec.release.targets: Required"),
     ("an empty list of targets", (*RELEASE, "targets"), [], "spec.release.targets"),
@@ -110,9 +133,48 @@ REFUSED: list[tuple[str, tuple[str, ...], object, str]] = [
     ("an issue with max", CHECKS, check(type="NewIssue", max="3"), "spec.analysis.checks[0].type"),
     ("an error rate with minEvents", CHECKS, check(type="ErrorRate", minEvents=3), "checks[0].minEvents"),
     ("load of nothing", ("spec", "load", "rps"), 0, "spec.load.rps"),
+    ("a fault where the release is", ("spec", "faults"), [FAULT], "spec.faults: Invalid value"),
+    ("a verdict of no release", ("spec", "expect", "verdict"), "Passed", "spec.expect.verdict"),
+    ("a metric's field elsewhere", CHECKS, check(type="NewIssue", window="5s"), "spec.analysis.checks[0].type"),
     ("an unknown verdict", ("spec", "expect", "verdict"), "Fine", "spec.expect.verdict"),
     ("a name that is no label", ("metadata", "name"), "x" * 64, "metadata.name"),
 ]
+
+
+FAULTS = ("spec", "faults")
+OUTAGE_REFUSED: list[tuple[str, tuple[str, ...], object, str]] = [
+    ("a verdict of a release", ("spec", "expect", "verdict"), "RolledBack", "spec.expect.verdict"),
+    ("a rollback of nothing", ("spec", "rollback"), {"mode": "Auto"}, "spec.rollback"),
+    ("a check of a release", CHECKS, check(type="NewIssue"), "spec.analysis.checks: Invalid"),
+    ("a target twice", FAULTS, [FAULT, FAULT], "spec.faults[1]: Duplicate"),
+    ("no target", FAULTS, [{**FAULT, "target": None}], "spec.faults[0].target"),
+    ("a target that is no name", FAULTS, [{**FAULT, "target": "Pay/ment"}], "spec.faults[0].target"),
+    ("no faults in it", FAULTS, [{**FAULT, "values": {}}], "spec.faults[0].values"),
+    ("a fault that is no number", FAULTS, [{**FAULT, "values": {"a.b": "on"}}], "spec.faults[0].values.a.b"),
+    ("a fault that is no key", FAULTS, [{**FAULT, "values": {"a b": "1"}}], "spec.faults[0].values"),
+    ("a fault that lasts for ever", FAULTS, [{**FAULT, "duration": "5m"}], "spec.faults: Invalid"),
+    ("a fault before the start", FAULTS, [{**FAULT, "after": "-1s"}], "spec.faults[0].after"),
+    ("a metric without a name", CHECKS, [{**METRIC, "metric": None}], "spec.analysis.checks[0]"),
+    ("a metric that is none", CHECKS, [{**METRIC, "metric": "a,b"}], "spec.analysis.checks[0].metric"),
+    ("a metric without bounds", CHECKS, [{**METRIC, "min": None}], "spec.analysis.checks[0]"),
+    ("a metric of no kind", CHECKS, [{**METRIC, "kind": "set"}], "spec.analysis.checks[0].kind"),
+    ("a metric, tested", CHECKS, [{**METRIC, "method": "Threshold"}], "spec.analysis.checks[0].type"),
+    ("a metric at most a time", CHECKS, [{**METRIC, "max": "500ms"}], "spec.analysis.checks[0].max"),
+    ("bounds the wrong way round", CHECKS, [{**METRIC, "max": "0.5"}], "spec.analysis.checks[0].max"),
+    ("an unknown aggregate", CHECKS, [{**METRIC, "aggregate": "last"}], "spec.analysis.checks[0].aggregate"),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"), [row[1:] for row in OUTAGE_REFUSED], ids=[row[0] for row in OUTAGE_REFUSED]
+)
+def test_bad_faults_and_metrics_are_refused_by_the_name_of_their_field(
+    cluster: Cluster, path: tuple[str, ...], value: object, named: str
+) -> None:
+    bad = scenario(*path, value=value, of=OUTAGE)
+    done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=bad)
+    assert done.returncode != 0, done.stdout
+    assert named in done.stderr
 
 
 @pytest.mark.parametrize(("path", "value", "named"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
@@ -124,9 +186,10 @@ def test_a_bad_scenario_is_refused_by_the_name_of_its_field(
     assert named in done.stderr
 
 
-def test_a_good_scenario_is_taken(cluster: Cluster) -> None:
-    cluster.apply(scenario())
-    assert cluster.get("ssc", "trial")["spec"] == GOOD["spec"]
+@pytest.mark.parametrize("good", [GOOD, OUTAGE], ids=["a release", "an outage"])
+def test_a_good_scenario_is_taken(cluster: Cluster, good: dict[str, Any]) -> None:
+    cluster.apply(good)
+    assert cluster.get("ssc", "trial")["spec"] == good["spec"]
     assert cluster.kubectl("delete", "ssc", "trial", "--timeout=10s").returncode == 0
 
 
@@ -150,6 +213,7 @@ def test_the_spec_is_frozen_while_a_run_is_on(cluster: Cluster) -> None:
             (("spec", "analysis", "deadline"), "5m"),
             (("spec", "load"), None),
             (("spec", "rollback"), {"mode": "Never"}),
+            (("spec", "faults"), [{**FAULT, "target": "user"}]),
         ]:
             done = cluster.kubectl("apply", "-f", "-", stdin=scenario(*path, value=value))
             assert "is frozen while the run is on" in done.stderr
