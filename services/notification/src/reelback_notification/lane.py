@@ -1,0 +1,138 @@
+"""The way of a channel's messages from the store to their provider."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from prometheus_client import Gauge
+from pymongo.errors import PyMongoError
+from reelback_common.kafka import Outage
+
+from reelback_notification import delivery
+from reelback_notification.breaker import Breaker
+from reelback_notification.delivery import Retries
+from reelback_notification.messages import Channel, Message
+from reelback_notification.routes import Route
+from reelback_notification.store import Outcome, Store
+
+SWEEP = 15.0
+"""Seconds between two looks at what is due, when nothing says that something is."""
+
+GATHER = 0.2
+"""Seconds in which messages gather before they are taken together."""
+
+ROUND = 10.0
+"""Seconds after which no further delivery of a batch is begun; with one delivery more, well within a claim."""
+
+OPEN = Gauge("notification_circuit_open", "1 while a channel's provider is left alone", ["channel"])
+
+log = logging.getLogger(__name__)
+
+
+class Lane:
+    """Delivers a channel's messages as they come due, so that a provider's trouble is no other channel's."""
+
+    def __init__(self, channel: Channel, route: Route, store: Store, breaker: Breaker, retries: Retries) -> None:
+        self._channel = channel
+        self._route = route
+        self._store = store
+        self._breaker = breaker
+        self._retries = retries
+        self._woken = asyncio.Event()
+        self._ending = False
+        self._outage = Outage(log, f"the store does not answer, messages wait: {channel}")
+
+    def wake(self) -> None:
+        """Say that a message has come in."""
+        if not self._breaker.pause(time.monotonic()):
+            self._woken.set()
+
+    def end(self) -> None:
+        """Let `run` return after the delivery in hand."""
+        self._ending = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Deliver, until told to end."""
+        while not self._ending:
+            try:
+                pause = await self._round()
+                self._outage.ended()
+            except PyMongoError as error:
+                await self._outage.wait(error)
+            else:
+                await self._wait(pause)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait so long, or until a message has come in, and a moment longer for others."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+                if not self._ending:
+                    await asyncio.sleep(GATHER)
+        except TimeoutError:
+            pass
+
+    async def _round(self) -> float:
+        """Deliver what is due; seconds until there may be more."""
+        if rest := self._breaker.pause(time.monotonic()):
+            return rest
+        self._woken.clear()
+        limit = self._route.batch if self._breaker.closed else 1
+        claim = await self._store.claim(self._channel, limit, datetime.now(UTC))
+        if claim.messages:
+            await self._deliver(claim.messages)
+            return 0
+        if claim.next_due is None:
+            return SWEEP
+        return max(0, min(SWEEP, (claim.next_due - datetime.now(UTC)).total_seconds()))
+
+    async def _deliver(self, messages: Sequence[Message]) -> None:
+        """Deliver a batch group by group, and keep what became of it; what it does not get to is due again."""
+        groups: dict[str, list[Message]] = {}
+        for message in messages:
+            groups.setdefault(message.group, []).append(message)
+        end = time.monotonic() + ROUND
+        outcomes: list[Outcome] = []
+        try:
+            for group in groups.values():
+                now = time.monotonic()
+                if self._ending or now > end or self._breaker.pause(now):
+                    outcomes += delivery.put_off(group, datetime.now(UTC))
+                    continue
+                tried = await delivery.attempt(self._route, group, self._retries)
+                outcomes += tried.outcomes
+                if tried.provider_works is not None:
+                    self._judge(tried.provider_works)
+            await self._route.rest()
+        finally:
+            await self._settle(outcomes)
+
+    async def _settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep the outcomes, however long it takes: what was sent would be sent again."""
+        while True:
+            try:
+                return await self._store.settle(outcomes)
+            except PyMongoError as error:
+                if self._ending:
+                    raise
+                await self._outage.wait(error)
+
+    def _judge(self, works: bool) -> None:
+        """Tell the breaker about the provider, and everybody when that changes something."""
+        was_closed = self._breaker.closed
+        if works:
+            self._breaker.worked()
+        else:
+            self._breaker.failed(time.monotonic())
+        if self._breaker.closed == was_closed:
+            return
+        OPEN.labels(self._channel).set(was_closed)
+        if was_closed:
+            log.error("%s: the provider does not work and is left alone for a while, messages wait", self._channel)
+        else:
+            log.info("%s: the provider works again", self._channel)
