@@ -14,6 +14,7 @@ from base64 import b64decode
 from binascii import b2a_base64
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -26,7 +27,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from reelback_minisentry.envelope import Rejected
-from reelback_minisentry.records import Records, Scalars, Segment, Span
+from reelback_minisentry.records import Origin, Records, Scalars, Segment, Span
 from reelback_minisentry.sdkspans import MAX_ATTRIBUTES, origin_of, service_of
 from reelback_minisentry.values import near, text
 
@@ -42,7 +43,6 @@ _KNOWS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 _IS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
 _ENTRIES = (trace_pb2.Span.SPAN_KIND_SERVER, trace_pb2.Span.SPAN_KIND_CONSUMER)
 _FAILED = trace_pb2.Status.STATUS_CODE_ERROR
-_COUNTED_BY = ("sentry.release", "sentry.environment")
 
 
 def read(body: bytes, project: str, now: float) -> Records:
@@ -92,14 +92,23 @@ def _packed(span: trace_pb2.Span) -> str:
 
 def _segment(span: trace_pb2.Span, project: str, now: float) -> Segment:
     """What is counted of a segment: neither its ids nor most of its attributes."""
-    named: Scalars = {}
+    release = environment = ""
     for pair in span.attributes:
-        if pair.key in _COUNTED_BY:
-            named[pair.key] = pair.value.string_value
-            if len(named) == len(_COUNTED_BY):
-                break
+        key = pair.key
+        if key == "sentry.release":
+            release = pair.value.string_value
+        elif key == "sentry.environment":
+            environment = pair.value.string_value
+        if release and environment:
+            break
     start, end = _times(span, now)
-    return Segment(origin_of(named, project), text(span.name), _status(span), start, end)
+    return Segment(_origin(release, environment, project), text(span.name), _status(span), start, end)
+
+
+@lru_cache(1024)
+def _origin(release: str, environment: str, project: str) -> Origin:
+    """The origin of these names: few, and asked for with every segment."""
+    return origin_of({"sentry.release": release, "sentry.environment": environment}, project)
 
 
 def _span(span: trace_pb2.Span, service: str, project: str, now: float) -> Span:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Scalars = dict[str, str | int | float | bool]
 
@@ -41,8 +41,7 @@ class Span:
     inside: list[dict[str, Any]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """What is counted of a segment."""
 
     origin: Origin
