@@ -1,0 +1,82 @@
+"""Alerts in MongoDB. The document of an alert is its outbox: {_id: rule/player/day, ..., published}."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pymongo import ASCENDING
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
+from reelback.v1 import events_pb2
+from reelback_common.events import Outgoing, trace_headers
+from reelback_common.mongo import Document
+
+from reelback_analytics.rules import Finding
+
+RETENTION = timedelta(days=90)
+
+REMEMBERED = 5_000
+"""How many alerts are known without asking: whoever breaks a rule does it again with the next event."""
+
+
+class Alerts:
+    """What was raised; an Outbox. Every method raises PyMongoError when the store does not answer."""
+
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        self._alerts = database["alerts"]
+        self._raised: OrderedDict[str, None] = OrderedDict()
+
+    async def prepare(self) -> None:
+        """Create the indexes, of which one forgets what is old."""
+        await self._alerts.create_index([("occurred_at", ASCENDING)], expireAfterSeconds=int(RETENTION.total_seconds()))
+        await self._alerts.create_index([("published", ASCENDING), ("occurred_at", ASCENDING)])
+
+    async def add(self, finding: Finding, player_id: str, at: datetime) -> Outgoing | None:
+        """The alert as it is to be published; None when there is one of this rule, player and day."""
+        key = f"{finding.rule}/{player_id}/{at:%Y-%m-%d}"
+        if key in self._raised:
+            return None
+        document = {
+            "_id": key,
+            "player_id": player_id,
+            "rule": finding.rule,
+            "severity": int(finding.severity),
+            "detail": finding.detail,
+            # As the store keeps it, so that every copy of the event is the same.
+            "occurred_at": at.replace(microsecond=at.microsecond // 1000 * 1000),
+            "headers": trace_headers(),
+            "published": False,
+        }
+        alert: Outgoing | None = _outgoing(document)
+        try:
+            await self._alerts.insert_one(document)
+        except DuplicateKeyError:
+            alert = None
+        self._raised[key] = None
+        if len(self._raised) > REMEMBERED:
+            self._raised.popitem(last=False)
+        return alert
+
+    async def unpublished(self, limit: int) -> Sequence[Outgoing]:
+        """Those that are not marked yet, the oldest first."""
+        cursor = self._alerts.find({"published": False}).sort("occurred_at", ASCENDING).limit(limit)
+        return [_outgoing(document) async for document in cursor]
+
+    async def published(self, sent: Sequence[Outgoing]) -> None:
+        """Mark these."""
+        ids = [outgoing.event.event_id for outgoing in sent]
+        await self._alerts.update_many({"_id": {"$in": ids}}, {"$set": {"published": True}})
+
+
+def _outgoing(document: Document) -> Outgoing:
+    event = events_pb2.Event(
+        event_id=document["_id"],
+        player_id=document["player_id"],
+        alert_raised=events_pb2.AlertRaised(
+            rule=document["rule"], severity=document["severity"], detail=document["detail"]
+        ),
+    )
+    event.occurred_at.FromDatetime(document["occurred_at"])
+    return Outgoing("alerts", event, document["headers"])
