@@ -63,5 +63,4 @@ class Days(Generic[S]):
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        minutes: list[int] = document["minutes"]
-        return minutes
+        return list(document["minutes"]) if document else []

@@ -53,7 +53,8 @@ def fast_play(minutes: Mapping[int, Play]) -> Finding | None:
 
 def fast_deposits(minutes: Mapping[int, Money]) -> Finding | None:
     """Velocity of deposits: cards are tried out."""
-    most = max((_deposits_since(minutes, minute) for minute in minutes), default=0)
+    made = {minute: money.deposits for minute, money in minutes.items() if money.deposits}
+    most = max((sum(made.get(first + later, 0) for later in range(DEPOSIT_MINUTES)) for first in made), default=0)
     if most <= MAX_DEPOSITS:
         return None
     return Finding(
@@ -61,10 +62,6 @@ def fast_deposits(minutes: Mapping[int, Money]) -> Finding | None:
         AlertRaised.WARNING,
         f"{most} deposits within {DEPOSIT_MINUTES} minutes, more than {MAX_DEPOSITS}",
     )
-
-
-def _deposits_since(minutes: Mapping[int, Money], first: int) -> int:
-    return sum(money.deposits for minute, money in minutes.items() if first <= minute < first + DEPOSIT_MINUTES)
 
 
 def deposit_and_withdraw(minutes: Mapping[int, Money]) -> Finding | None:

@@ -20,7 +20,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 from reelback_common.mongo import Document
 
-from reelback_analytics.tally import KINDS, Sums, Tally, Unreadable, minute_of
+from reelback_analytics.tally import KINDS, Money, Play, Sums, Tally, Unreadable
 
 MAX_AGE = timedelta(days=30)
 """Older events are refused: nobody could say any more whether they were counted."""
@@ -91,11 +91,11 @@ class Tallies:
         rows = await self._database[kind.TOPIC].aggregate(pipeline)
         return [(row["_id"], kind.of(row), row["last_at"]) async for row in rows]
 
-    async def players(self, since: datetime) -> list[str]:
-        """Those of whom anything was counted since then."""
+    async def players(self, first: int) -> list[str]:
+        """Those of whom bets or payments were counted from the minute `first` on."""
         found: set[str] = set()
-        for topic in ("bets", "payments"):
-            found.update(await self._database[topic].distinct("player_id", {"minute": {"$gte": minute_of(since)}}))
+        for kind in (Play, Money):
+            found.update(await self._database[kind.TOPIC].distinct("player_id", {"minute": {"$gte": first}}))
         return sorted(found)
 
 

@@ -33,14 +33,19 @@ class Watch:
                 self._relay.offer(alert)
 
     async def _findings(self, tally: Tally, minute: Sums) -> list[Finding]:
+        """Rules are asked about what can only now be so: a lost round makes nobody luckier."""
         found: list[Finding | None] = []
-        match minute:
-            case Play():
+        match tally.sums, minute:
+            case Play() as play, Play():
                 played = await self._played.with_minute(tally, minute)
                 found.append(rules.fast_play(played))
-                if machine := self._paytables.machines.get(tally.game):
+                machine = self._paytables.machines.get(tally.game)
+                if play.won and machine:
                     found.append(rules.impossible_luck(played, machine))
-            case Money():
+            case Money() as money, Money():
                 paid = await self._paid.with_minute(tally, minute)
-                found += [rules.fast_deposits(paid), rules.deposit_and_withdraw(paid)]
+                if money.deposits:
+                    found.append(rules.fast_deposits(paid))
+                if money.withdrawn > 0:
+                    found.append(rules.deposit_and_withdraw(paid))
         return [finding for finding in found if finding]
