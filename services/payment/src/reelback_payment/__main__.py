@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from reelback.v1.payment_pb2_grpc import add_PaymentServicer_to_server
-from reelback_common import mongo, server, settings, telemetry
+from reelback.v1.user_pb2_grpc import UserStub
+from reelback_common import client, kafka, mongo, outbox, server, settings, telemetry
 
+from reelback_payment.failures import Failures
+from reelback_payment.messages import TOPIC
+from reelback_payment.outbox import PaymentOutbox
+from reelback_payment.players import Players
 from reelback_payment.service import Payment
 from reelback_payment.store import Wallets
 
@@ -15,21 +20,30 @@ class Settings(settings.ServiceSettings):
     """The variables of payment."""
 
     mongodb_url: str
+    kafka_url: kafka.KafkaUrl
+    user_target: str
 
 
 async def serve(options: Settings) -> None:
     """Serve until told to end."""
     database = mongo.connect(options.mongodb_url, "payment")
-    wallets = Wallets(database)
-    payment = Payment(wallets)
     try:
-        await server.serve(
-            "payment",
-            options,
-            lambda it: add_PaymentServicer_to_server(payment, it),
-            wallets.ready,
-            ["reelback.v1.Payment"],
-        )
+        async with (
+            client.connect(options.user_target, idempotent=["reelback.v1.User/GetProfile"]) as user,
+            asyncio.TaskGroup() as background,
+        ):
+            relay = outbox.Relay(options.kafka_url, PaymentOutbox(database), [TOPIC])
+            wallets = Wallets(database, relay.offer)
+            payment = Payment(wallets, Players(UserStub(user)), Failures(database, relay.offer))
+            publishing = background.create_task(relay.run(), name="relay")
+            await server.serve(
+                "payment",
+                options,
+                lambda it: add_PaymentServicer_to_server(payment, it),
+                wallets.ready,
+                ["reelback.v1.Payment"],
+            )
+            publishing.cancel()
     finally:
         await database.client.close()
 

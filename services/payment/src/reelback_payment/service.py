@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import grpc
@@ -12,60 +13,94 @@ from reelback.v1 import payment_pb2, payment_pb2_grpc
 from reelback_common import faults, telemetry
 from reelback_common.refusals import refusing
 
+from reelback_payment import limits
+from reelback_payment.failures import Failures
+from reelback_payment.limits import BadLimits, LimitExceeded, Limits
+from reelback_payment.messages import entry_message
+from reelback_payment.players import NotVerified, Players, UserAway
 from reelback_payment.store import Contention, Wallets
+from reelback_payment.transfers import State, Transfer, WrongState, decision
 from reelback_payment.wallet import (
     CURRENCY,
     Conflict,
-    Entry,
     Insufficient,
     Invalid,
     Kind,
     Move,
     Unknown,
+    asked,
     check_identifier,
 )
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Check: TypeAlias = Callable[[Move], Awaitable[None]]
 
 REFUSALS = {
     Invalid: StatusCode.INVALID_ARGUMENT,
+    BadLimits: StatusCode.INVALID_ARGUMENT,
     Insufficient: StatusCode.FAILED_PRECONDITION,
+    LimitExceeded: StatusCode.FAILED_PRECONDITION,
+    NotVerified: StatusCode.FAILED_PRECONDITION,
+    WrongState: StatusCode.FAILED_PRECONDITION,
     Conflict: StatusCode.ALREADY_EXISTS,
     Contention: StatusCode.ABORTED,
     Unknown: StatusCode.NOT_FOUND,
+    UserAway: StatusCode.UNAVAILABLE,
 }
 UNAVAILABLE = (ConnectionFailure,)
-KINDS = {
-    Kind.DEPOSIT: payment_pb2.ENTRY_KIND_DEPOSIT,
-    Kind.WITHDRAWAL: payment_pb2.ENTRY_KIND_WITHDRAWAL,
-    Kind.BET: payment_pb2.ENTRY_KIND_BET,
-    Kind.WIN: payment_pb2.ENTRY_KIND_WIN,
+STATES = {
+    State.PENDING: payment_pb2.TRANSFER_STATE_PENDING,
+    State.SETTLED: payment_pb2.TRANSFER_STATE_SETTLED,
+    State.REJECTED: payment_pb2.TRANSFER_STATE_REJECTED,
+    State.REVERSED: payment_pb2.TRANSFER_STATE_REVERSED,
+}
+DECISIONS = {
+    payment_pb2.DECISION_SETTLE: State.SETTLED,
+    payment_pb2.DECISION_REJECT: State.REJECTED,
+    payment_pb2.DECISION_REVERSE: State.REVERSED,
 }
 
 
 class Payment(payment_pb2_grpc.PaymentServicer):
     """reelback.v1.Payment on a store of wallets."""
 
-    def __init__(self, wallets: Wallets) -> None:
+    def __init__(self, wallets: Wallets, players: Players, failures: Failures) -> None:
         self._wallets = wallets
+        self._players = players
+        self._failures = failures
 
     async def Deposit(self, request: payment_pb2.MoveRequest, context: Context) -> payment_pb2.Entry:
         """Money comes in from outside."""
-        return await self._move(Kind.DEPOSIT, request, context)
+        return await self._move(Kind.DEPOSIT, request, context, self._check_deposit)
 
     async def Withdraw(self, request: payment_pb2.MoveRequest, context: Context) -> payment_pb2.Entry:
         """Money goes out."""
-        return await self._move(Kind.WITHDRAWAL, request, context)
+        return await self._move(Kind.WITHDRAWAL, request, context, self._check_withdrawal)
 
     async def Charge(self, request: payment_pb2.MoveRequest, context: Context) -> payment_pb2.Entry:
-        """A bet is taken. The faults act before any money moves, so that the same request may be sent again."""
-        await faults.inject("payment.charge.latency_ms")
-        await faults.inject("payment.charge.error_rate")
-        return await self._move(Kind.BET, request, context)
+        """A bet is taken."""
+        return await self._move(Kind.BET, request, context, _fail_on_purpose)
 
     async def Payout(self, request: payment_pb2.MoveRequest, context: Context) -> payment_pb2.Entry:
         """A win is paid."""
         return await self._move(Kind.WIN, request, context)
+
+    async def Decide(self, request: payment_pb2.DecideRequest, context: Context) -> payment_pb2.Transfer:
+        """What becomes of a deposit or a withdrawal."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            if request.decision not in DECISIONS:
+                raise Invalid("decision: must be settle, reject or reverse")
+            transfer = await self._transfer(request.player_id, request.request_id)
+            while move := decision(transfer, DECISIONS[request.decision]):
+                with suppress(Conflict):  # somebody has just decided something else: this is no longer allowed
+                    await self._wallets.move(move)
+                transfer = await self._transfer(request.player_id, request.request_id)
+        return _transfer_message(transfer)
+
+    async def GetTransfer(self, request: payment_pb2.GetEntryRequest, context: Context) -> payment_pb2.Transfer:
+        """How far a deposit or a withdrawal has come."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            return _transfer_message(await self._transfer(request.player_id, request.request_id))
 
     async def GetWallet(self, request: payment_pb2.GetWalletRequest, context: Context) -> payment_pb2.Wallet:
         """The balance; 0 for a player who never had money."""
@@ -82,7 +117,7 @@ class Payment(payment_pb2_grpc.PaymentServicer):
             entry = await self._wallets.entry(request.player_id, request.request_id)
             if entry is None:
                 raise Unknown(f"request_id: {request.request_id} has moved no money of this player")
-        return _message(entry)
+        return entry_message(entry)
 
     async def ListEntries(
         self, request: payment_pb2.ListEntriesRequest, context: Context
@@ -94,25 +129,59 @@ class Payment(payment_pb2_grpc.PaymentServicer):
                 raise Invalid(f"limit: must be from 0 to 500, not {request.limit}")
             entries = await self._wallets.entries(request.player_id, request.limit or 50)
         for entry in entries:
-            yield _message(entry)
+            yield entry_message(entry)
 
-    async def _move(self, kind: Kind, request: payment_pb2.MoveRequest, context: Context) -> payment_pb2.Entry:
+    async def GetLimits(self, request: payment_pb2.GetLimitsRequest, context: Context) -> payment_pb2.Limits:
+        """What a player may deposit and bet."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
-            move = Move(request.request_id, request.player_id, kind, request.amount, request.reference)
+            check_identifier("player_id", request.player_id)
+            found = await self._wallets.limits(request.player_id)
+        return payment_pb2.Limits(player_id=request.player_id, deposit_per_day=found.deposit_per_day, bet=found.bet)
+
+    async def SetLimits(self, request: payment_pb2.Limits, context: Context) -> payment_pb2.Limits:
+        """From the next move on."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            check_identifier("player_id", request.player_id)
+            wanted = limits.check(Limits(request.deposit_per_day, request.bet))
+            await self._wallets.set_limits(request.player_id, wanted)
+        return request
+
+    async def _move(
+        self, kind: Kind, request: payment_pb2.MoveRequest, context: Context, check: Check | None = None
+    ) -> payment_pb2.Entry:
+        """Move money once `check` has raised nothing."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            move = asked(request.request_id, request.player_id, kind, request.amount, request.reference)
             telemetry.set_player(move.player_id)
-            entry = await self._wallets.move(move)
-        return _message(entry)
+            async with self._failures.recorded(move):
+                if check:
+                    await check(move)
+                entry = await self._wallets.move(move)
+        return entry_message(entry)
+
+    async def _check_deposit(self, move: Move) -> None:
+        if not await self._moved(move):
+            await self._players.check_known(move.player_id)
+
+    async def _check_withdrawal(self, move: Move) -> None:
+        if not await self._moved(move):
+            await self._players.check_verified(move.player_id)
+
+    async def _moved(self, move: Move) -> bool:
+        """A request sent again is answered as the first time, whatever user says by now."""
+        return await self._wallets.entry(move.player_id, move.request_id) is not None
+
+    async def _transfer(self, player_id: str, request_id: str) -> Transfer:
+        check_identifier("request_id", request_id)
+        check_identifier("player_id", player_id)
+        return await self._wallets.transfer(player_id, request_id)
 
 
-def _message(entry: Entry) -> payment_pb2.Entry:
-    message = payment_pb2.Entry(
-        request_id=entry.request_id,
-        player_id=entry.player_id,
-        kind=KINDS[entry.kind],
-        amount=entry.amount,
-        balance_after=entry.balance_after,
-        sequence=entry.sequence,
-        reference=entry.reference,
-    )
-    message.created_at.FromDatetime(entry.created_at)
-    return message
+async def _fail_on_purpose(_: Move) -> None:
+    """The faults of a charge; no money has moved yet, so that the same request may be sent again."""
+    await faults.inject("payment.charge.latency_ms")
+    await faults.inject("payment.charge.error_rate")
+
+
+def _transfer_message(transfer: Transfer) -> payment_pb2.Transfer:
+    return payment_pb2.Transfer(entry=entry_message(transfer.entry), state=STATES[transfer.state])

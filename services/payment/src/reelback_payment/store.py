@@ -1,32 +1,38 @@
-"""Wallets and the ledger in MongoDB: one document update decides each move.
+"""Wallets in MongoDB: one update of one document decides each move.
 
-`wallets` holds {_id: player, balance, sequence, pending: [entry]}. A move is a compare-and-swap on `sequence` that
-sets the balance and pushes the entry into `pending`, all in one document. Afterwards the entry is copied into the
-append-only `ledger` and pulled from `pending`; whatever a crash leaves in between is settled by the next operation
-on that wallet, or by the sweep at the start.
+`wallets` holds {_id: player, balance, sequence, deposits, limits, pending: [entry], unpublished: [sequence]}. A move is
+a compare-and-swap on what was read (sequence, balance, limits) that also puts its entries into `pending`. That is all a
+caller waits for. Pending entries are the outbox: they become events, are added to the ledger, many at a time, and leave
+the wallet (outbox.py). If they do not leave, because a server died or the broker is away, the wallet's next move adds
+them to the ledger, and only their numbers stay in the wallet, in `unpublished`.
 
-A repeated request is looked for in `pending` first and in `ledger` second. An entry leaves `pending` only after it
-is in `ledger`, so one that was decided before the wallet was read is always found, and one that is decided later
+A repeated request is looked for in `pending` first and in the ledger second. An entry leaves `pending` only after it
+is in the ledger, so one that was decided before the wallet was read is always found, and one that is decided later
 changes `sequence` and fails the swap: together they are exact without a transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
+from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from pymongo import DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError
+from reelback_common.events import Outgoing, trace_headers
 from reelback_common.mongo import Document
 
-from reelback_payment.wallet import Entry, Kind, Move, Wallet, confirm, decide
+from reelback_payment.ledger import Ledger, entry
+from reelback_payment.limits import DEFAULT, NEVER, Day, Limits
+from reelback_payment.messages import money_moved
+from reelback_payment.transfers import Transfer
+from reelback_payment.wallet import Change, Entry, Kind, Move, Unknown, Wallet, confirm, decide, decision_id
 
 ATTEMPTS = 16
-logger = logging.getLogger(__name__)
+PATIENCE = timedelta(seconds=1)
+"""Far longer than publishing takes: entries that are pending for longer are added to the ledger by the next move."""
 
 
 class Contention(Exception):
@@ -36,41 +42,45 @@ class Contention(Exception):
 class Wallets:
     """The wallets of all players. Every method raises PyMongoError when the store does not answer."""
 
-    def __init__(self, database: AsyncDatabase[Document]) -> None:
-        self._database = database
+    def __init__(self, database: AsyncDatabase[Document], offer: Callable[[Outgoing], None] = lambda _: None) -> None:
+        """`offer` is told of every entry's event; without it, the events wait for a sweep of the outbox."""
+        self.database = database
         self._wallets = database["wallets"]
-        self._ledger = database["ledger"]
+        self._ledger = Ledger(database)
+        self._offer = offer
         self._prepared = False
 
     async def ready(self) -> None:
-        """Return when the store answers and what a crash left is repaired."""
+        """Return when the store answers and has its indexes."""
         if not self._prepared:
-            await self._prepare()
+            await self._ledger.prepare()
+            for waiting in ("pending.sequence", "unpublished"):
+                await self._wallets.create_index(waiting, sparse=True)
             self._prepared = True
-        await self._database.command("ping")
-
-    async def _prepare(self) -> None:
-        await self._ledger.create_index([("player_id", DESCENDING), ("sequence", DESCENDING)], unique=True)
-        async for document in self._wallets.find({"pending": {"$ne": []}}):
-            await self._settle(_wallet(document))
+        await self.database.command("ping")
 
     async def move(self, move: Move) -> Entry:
-        """Carry out `move` once, however often it is asked for. Raises Insufficient, Conflict or Contention."""
+        """Carry out `move` once, however often it is asked for.
+
+        Raises Insufficient, LimitExceeded, Conflict or Contention.
+        """
+        trace = trace_headers()
         for attempt in range(ATTEMPTS):
             wallet = await self.wallet(move.player_id)
             if known := await self._find(wallet, move.request_id):
                 return confirm(known, move)
-            entry = decide(wallet, move, datetime.now(UTC))
-            if await self._swap(wallet, entry):
-                await self._settle_if_possible(wallet, entry)
-                return entry
+            change = decide(wallet, move, datetime.now(UTC), trace)
+            if await self._swap(wallet, change):
+                for added in change.entries:
+                    self._offer(money_moved(added))
+                return change.entries[0]
             await asyncio.sleep(random.uniform(0, min(0.1, 0.002 * 2**attempt)))  # noqa: S311 - jitter
         raise Contention("this wallet is busy, send the same request again")
 
     async def wallet(self, player_id: str) -> Wallet:
         """The wallet as it is now; an empty one for a player who never had money."""
-        document = await self._wallets.find_one({"_id": player_id})
-        return _wallet(document) if document else Wallet(player_id)
+        document = await self._wallets.find_one({"_id": player_id}, {"unpublished": False})
+        return read(document) if document else Wallet(player_id)
 
     async def entry(self, player_id: str, request_id: str) -> Entry | None:
         """What a request has moved; None when it has moved nothing."""
@@ -78,71 +88,69 @@ class Wallets:
 
     async def entries(self, player_id: str, limit: int) -> list[Entry]:
         """The newest entries first."""
-        await self._settle(await self.wallet(player_id))
-        cursor = self._ledger.find({"player_id": player_id}).sort("sequence", DESCENDING).limit(limit)
-        return [_entry(document) async for document in cursor]
+        wallet = await self.wallet(player_id)
+        numbers = range(wallet.sequence, max(0, wallet.sequence - limit), -1)
+        pending = [it for it in wallet.pending if it.sequence in numbers]
+        filed = await self._ledger.at(player_id, sorted({*numbers} - {it.sequence for it in pending}))
+        return [*reversed([*filed, *pending])]
+
+    async def transfer(self, player_id: str, request_id: str) -> Transfer:
+        """A deposit or a withdrawal, and the decision on it. Raises Unknown."""
+        wallet = await self.wallet(player_id)
+        moved = await self._find(wallet, request_id)
+        if moved is None or moved.kind not in (Kind.DEPOSIT, Kind.WITHDRAWAL):
+            raise Unknown(f"request_id: {request_id} is no deposit and no withdrawal of this player")
+        return Transfer(moved, await self._find(wallet, decision_id(request_id)))
+
+    async def limits(self, player_id: str) -> Limits:
+        """Those of a player."""
+        return (await self.wallet(player_id)).limits or DEFAULT
+
+    async def set_limits(self, player_id: str, limits: Limits) -> None:
+        """Every move that is decided from now on keeps to them."""
+        fresh = {"balance": 0, "sequence": 0, "pending": []}
+        await self._wallets.update_one(
+            {"_id": player_id}, {"$set": {"limits": asdict(limits)}, "$setOnInsert": fresh}, upsert=True
+        )
 
     async def _find(self, wallet: Wallet, request_id: str) -> Entry | None:
-        for entry in wallet.pending:
-            if entry.request_id == request_id:
-                return entry
-        document = await self._ledger.find_one({"_id": _key(wallet.player_id, request_id)})
-        return _entry(document) if document else None
+        for pending in wallet.pending:
+            if pending.request_id == request_id:
+                return pending
+        return await self._ledger.find(wallet.player_id, request_id)
 
-    async def _swap(self, wallet: Wallet, entry: Entry) -> bool:
-        """Whether `entry` came next: false when another move was first."""
-        after = {"balance": entry.balance_after, "sequence": entry.sequence}
-        if wallet.sequence == 0:
-            try:
-                await self._wallets.insert_one({"_id": wallet.player_id, **after, "pending": [asdict(entry)]})
-            except DuplicateKeyError:
-                return False
-            return True
-        before = await self._wallets.find_one_and_update(
-            {"_id": wallet.player_id, "sequence": wallet.sequence, "balance": wallet.balance},
-            {"$set": after, "$push": {"pending": asdict(entry)}},
-            projection={"_id": True},
-        )
-        return before is not None
-
-    async def _settle_if_possible(self, wallet: Wallet, entry: Entry) -> None:
-        """The move is decided: a store that goes away now must not turn the answer into a failure."""
+    async def _swap(self, wallet: Wallet, change: Change) -> bool:
+        """Whether `change` came next: false when another was first."""
+        before = {
+            "_id": wallet.player_id,
+            "sequence": wallet.sequence,
+            "balance": wallet.balance,
+            "limits": asdict(wallet.limits) if wallet.limits else None,
+        }
+        last = change.entries[-1]
+        after = {"balance": last.balance_after, "sequence": last.sequence, "deposits": asdict(change.deposits)}
+        if wallet.pending and last.created_at - wallet.pending[0].created_at > PATIENCE:
+            added = await self._ledger.add(wallet.pending)
+            pending = [asdict(it) for it in (*wallet.pending, *change.entries) if it not in added]
+            numbers = [it.sequence for it in added]
+            update = {"$set": {**after, "pending": pending}, "$push": {"unpublished": {"$each": numbers}}}
+        else:
+            update = {"$set": after, "$push": {"pending": {"$each": [asdict(it) for it in change.entries]}}}
         try:
-            await self._settle(Wallet(wallet.player_id, pending=(*wallet.pending, entry)))
-        except PyMongoError:
-            logger.warning("an entry stays pending until the wallet's next move", exc_info=True)
-
-    async def _settle(self, wallet: Wallet) -> None:
-        """Copy the pending entries into the ledger, then drop them from the wallet."""
-        if not wallet.pending:
-            return
-        for entry in wallet.pending:
-            await self._append(entry)
-        sequences = [entry.sequence for entry in wallet.pending]
-        await self._wallets.update_one(
-            {"_id": wallet.player_id}, {"$pull": {"pending": {"sequence": {"$in": sequences}}}}
-        )
-
-    async def _append(self, entry: Entry) -> None:
-        key = _key(entry.player_id, entry.request_id)
-        try:
-            await self._ledger.insert_one({"_id": key, **asdict(entry)})
-        except DuplicateKeyError:
-            # Copied before, by another instance perhaps. Anything else under this key or number is corruption.
-            if await self._ledger.find_one({"_id": key, "sequence": entry.sequence}) is None:
-                raise
+            result = await self._wallets.update_one(before, update, upsert=wallet.sequence == 0)
+        except DuplicateKeyError:  # it was thought to be new
+            return False
+        return result.matched_count == 1 or result.upserted_id is not None
 
 
-def _key(player_id: str, request_id: str) -> str:
-    """Players choose request ids, so each player has a space of their own; identifiers hold no slash."""
-    return f"{player_id}/{request_id}"
-
-
-def _wallet(document: Document) -> Wallet:
-    pending = tuple(_entry(entry) for entry in document["pending"])
-    return Wallet(document["_id"], document["balance"], document["sequence"], pending)
-
-
-def _entry(document: Document) -> Entry:
-    fields = {name: value for name, value in document.items() if name != "_id"}
-    return Entry(**{**fields, "kind": Kind(fields["kind"])})
+def read(document: Document) -> Wallet:
+    """The wallet as it was stored; releases before knew no limits and no deposits of a day."""
+    limits, deposits = document.get("limits"), document.get("deposits")
+    return Wallet(
+        document["_id"],
+        document["balance"],
+        document["sequence"],
+        tuple(entry(it) for it in document["pending"]),
+        Limits(**limits) if limits else None,
+        Day(**deposits) if deposits else NEVER,
+    )

@@ -7,14 +7,20 @@ version on which the store decides between concurrent moves.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
+from reelback_payment.limits import NEVER, Day, Limits, check_bet, deposited
+
 CURRENCY = "EUR"
 # The largest amount of one move: a million in major units.
 MAX_AMOUNT = 100_000_000
+INSTANT_WITHDRAWAL = 100_000
+"""A withdrawal of at most this much is settled at once; a larger one waits for somebody's decision."""
+
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -31,7 +37,7 @@ class Conflict(Exception):
 
 
 class Unknown(Exception):
-    """No such request has moved money."""
+    """No such request has moved money, or there is no such player."""
 
 
 class Kind(StrEnum):
@@ -41,11 +47,13 @@ class Kind(StrEnum):
     WITHDRAWAL = "withdrawal"
     BET = "bet"
     WIN = "win"
+    SETTLEMENT = "settlement"
+    REVERSAL = "reversal"
 
     def signed(self, amount: int) -> int:
-        """`amount` as it changes the balance."""
+        """`amount` as it changes the balance; that of a decision has its sign already."""
         match self:
-            case Kind.DEPOSIT | Kind.WIN:
+            case Kind.DEPOSIT | Kind.WIN | Kind.SETTLEMENT | Kind.REVERSAL:
                 return amount
             case Kind.WITHDRAWAL | Kind.BET:
                 return -amount
@@ -55,7 +63,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A wish to move `amount` (> 0, minor units). Raises Invalid."""
+    """A wish to move `amount` (minor units)."""
 
     request_id: str
     player_id: str
@@ -63,18 +71,13 @@ class Move:
     amount: int
     reference: str = ""
 
-    def __post_init__(self) -> None:
-        check_identifier("request_id", self.request_id)
-        check_identifier("player_id", self.player_id)
-        if not 0 < self.amount <= MAX_AMOUNT:
-            raise Invalid(f"amount: must be from 1 to {MAX_AMOUNT} minor units, not {self.amount}")
-        if self.reference:
-            check_identifier("reference", self.reference)
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A move that happened. `amount` is signed; `balance_after` >= 0; `created_at` is UTC, whole milliseconds."""
+    """A move that happened. `amount` is signed; `balance_after` >= 0; `created_at` is UTC, whole milliseconds.
+
+    `trace` are the trace headers of the request that caused it, for the event that tells of it.
+    """
 
     request_id: str
     player_id: str
@@ -84,31 +87,66 @@ class Entry:
     sequence: int
     reference: str
     created_at: datetime
+    trace: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """A player's money after `sequence` entries. `pending` are those not yet known to be in the ledger."""
+    """A player's money after `sequence` entries. `pending` are the newest, not yet known to be in the ledger.
+
+    `limits` are None when nobody has set them; `deposits` are those of the day on which there were any.
+    """
 
     player_id: str
     balance: int = 0
     sequence: int = 0
     pending: tuple[Entry, ...] = ()
+    limits: Limits | None = None
+    deposits: Day = NEVER
 
 
-def check_identifier(field: str, value: str) -> None:
-    """Raises Invalid, naming `field`, unless `value` is fit to be an identifier."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a move does to a wallet: the entries it adds, one at least, and the deposits of the day from then on."""
+
+    entries: tuple[Entry, ...]
+    deposits: Day
+
+
+def check_identifier(name: str, value: str) -> None:
+    """Raises Invalid, naming the field `name`, unless `value` is fit to be an identifier."""
     if not _IDENTIFIER.fullmatch(value):
-        raise Invalid(f"{field}: must be 1 to 128 of the characters A-Z a-z 0-9 . _ : -")
+        raise Invalid(f"{name}: must be 1 to 128 of the characters A-Z a-z 0-9 . _ : -")
 
 
-def decide(wallet: Wallet, move: Move, now: datetime) -> Entry:
-    """The entry that `move` adds to `wallet`. Raises Insufficient."""
+def asked(request_id: str, player_id: str, kind: Kind, amount: int, reference: str) -> Move:
+    """The move that a caller asks for. Raises Invalid."""
+    check_identifier("request_id", request_id)
+    check_identifier("player_id", player_id)
+    if not 0 < amount <= MAX_AMOUNT:
+        raise Invalid(f"amount: must be from 1 to {MAX_AMOUNT} minor units, not {amount}")
+    if reference:
+        check_identifier("reference", reference)
+    return Move(request_id, player_id, kind, amount, reference)
+
+
+def decision_id(request_id: str) -> str:
+    """The request id of the decision on a transfer. No caller can choose it: identifiers hold no slash."""
+    return f"{request_id}/decision"
+
+
+def decide(wallet: Wallet, move: Move, now: datetime, trace: Mapping[str, str]) -> Change:
+    """What `move` does to `wallet`. Raises Insufficient and LimitExceeded."""
+    deposits = wallet.deposits
+    if move.kind is Kind.BET:
+        check_bet(wallet.limits, move.amount)
+    elif move.kind is Kind.DEPOSIT:
+        deposits = deposited(wallet.limits, wallet.deposits, move.amount, now)
     amount = move.kind.signed(move.amount)
     balance = wallet.balance + amount
     if balance < 0:
-        raise Insufficient(f"the balance of {wallet.balance} does not cover {move.amount}")
-    return Entry(
+        raise Insufficient(f"the balance of {wallet.balance} does not cover {abs(amount)}")
+    entry = Entry(
         request_id=move.request_id,
         player_id=move.player_id,
         kind=move.kind,
@@ -117,6 +155,25 @@ def decide(wallet: Wallet, move: Move, now: datetime) -> Entry:
         sequence=wallet.sequence + 1,
         reference=move.reference,
         created_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
+        trace=trace,
+    )
+    if move.kind is Kind.WITHDRAWAL and move.amount <= INSTANT_WITHDRAWAL:
+        return Change((entry, _settlement(entry)), deposits)
+    return Change((entry,), deposits)
+
+
+def _settlement(withdrawal: Entry) -> Entry:
+    """The decision that a small withdrawal brings with it, recorded so that another limit later changes no state."""
+    return Entry(
+        request_id=decision_id(withdrawal.request_id),
+        player_id=withdrawal.player_id,
+        kind=Kind.SETTLEMENT,
+        amount=0,
+        balance_after=withdrawal.balance_after,
+        sequence=withdrawal.sequence + 1,
+        reference=withdrawal.request_id,
+        created_at=withdrawal.created_at,
+        trace=withdrawal.trace,
     )
 
 

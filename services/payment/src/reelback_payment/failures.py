@@ -1,0 +1,71 @@
+"""Payments that moved nothing: each a document until its event is published, as far as the store can take it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+from reelback.v1.events_pb2 import PaymentFailed
+from reelback_common.events import Outgoing, trace_headers
+from reelback_common.mongo import Document
+
+from reelback_payment.limits import LimitExceeded
+from reelback_payment.messages import payment_failed
+from reelback_payment.players import NotVerified
+from reelback_payment.wallet import Conflict, Insufficient, Move, Unknown
+
+DECLINED = (Insufficient, LimitExceeded, NotVerified)
+MISTAKES = (Conflict, Unknown)
+"""The caller's: no payment that could have succeeded."""
+
+RECORD_SECONDS = 0.5
+"""The answer waits for no longer until the failure is recorded."""
+
+log = logging.getLogger(__name__)
+
+
+class Failures:
+    """Where failed payments are recorded."""
+
+    def __init__(self, database: AsyncDatabase[Document], offer: Callable[[Outgoing], None]) -> None:
+        """`offer` is told of every failure's event."""
+        self._failures = database["failures"]
+        self._offer = offer
+
+    @asynccontextmanager
+    async def recorded(self, move: Move) -> AsyncIterator[None]:
+        """Record `move` when this block raises; the exception passes."""
+        try:
+            yield
+        except MISTAKES:
+            raise
+        except DECLINED:
+            await self._record(move, PaymentFailed.DECLINED)
+            raise
+        except Exception:
+            await self._record(move, PaymentFailed.ERROR)
+            raise
+
+    async def _record(self, move: Move, reason: PaymentFailed.Reason) -> None:
+        failure = {
+            "_id": secrets.token_hex(12),
+            "player_id": move.player_id,
+            "request_id": move.request_id,
+            "kind": move.kind,
+            "amount": move.amount,
+            "reason": reason,
+            "at": datetime.now(UTC).replace(microsecond=0),
+            "trace": trace_headers(),
+        }
+        try:
+            async with asyncio.timeout(RECORD_SECONDS):
+                await self._failures.insert_one(failure)
+        except (PyMongoError, TimeoutError) as error:  # told once instead, while the store is what fails
+            log.warning("a failed payment is not recorded: %s", type(error).__name__)
+        self._offer(payment_failed(failure))

@@ -1,0 +1,53 @@
+"""What payment asks the user service about a player."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import grpc
+from reelback.v1 import user_pb2
+
+from reelback_payment.wallet import Unknown
+
+if TYPE_CHECKING:  # the stubs' types exist for the type checker only
+    from reelback.v1.user_pb2_grpc import UserAsyncStub
+
+ANSWER_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class NotVerified(Exception):
+    """The player's KYC state does not allow the move."""
+
+
+class UserAway(Exception):
+    """The user service does not answer."""
+
+
+class Players:
+    """The players as the user service knows them."""
+
+    def __init__(self, user: UserAsyncStub) -> None:
+        self._user = user
+
+    async def check_known(self, player_id: str) -> None:
+        """Raises Unknown for a player whom user does not know, and UserAway."""
+        await self._profile(player_id)
+
+    async def check_verified(self, player_id: str) -> None:
+        """Raises NotVerified, Unknown, and UserAway."""
+        kyc = (await self._profile(player_id)).kyc
+        if kyc != user_pb2.KYC_VERIFIED:
+            state = user_pb2.Kyc.Name(kyc).removeprefix("KYC_").lower()
+            raise NotVerified(f"kyc: the player must be verified to withdraw, the state is {state}")
+
+    async def _profile(self, player_id: str) -> user_pb2.Profile:
+        try:
+            return await self._user.GetProfile(user_pb2.GetProfileRequest(player_id=player_id), timeout=ANSWER_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                raise Unknown("player_id: no such player") from None
+            log.warning("user does not answer: %s %s", error.code().name, error.details())
+            raise UserAway("the user service does not answer, try again") from error
