@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -12,11 +12,13 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pymongo.asynchronous.database import AsyncDatabase
+from reelback.v1 import user_pb2, user_pb2_grpc
 from reelback.v1.game_pb2_grpc import add_GameServicer_to_server
 from reelback.v1.payment_pb2_grpc import PaymentStub, add_PaymentServicer_to_server
-from reelback.v1.user_pb2_grpc import add_UserServicer_to_server
+from reelback.v1.user_pb2_grpc import UserStub, add_UserServicer_to_server
 from reelback_common import client, mongo, redis, server
 from reelback_common.client import Channel
+from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
 from reelback_common.readiness import Ready
 from reelback_common.settings import ServiceSettings
@@ -24,6 +26,8 @@ from reelback_game.service import Game
 from reelback_game.slots import CLASSIC
 from reelback_game.store import Rounds
 from reelback_game.table import Table
+from reelback_payment.failures import Failures
+from reelback_payment.players import Players
 from reelback_payment.service import Payment
 from reelback_payment.store import Wallets
 from reelback_user.service import User
@@ -65,21 +69,43 @@ async def is_ready(channel: Channel) -> bool:
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-@asynccontextmanager
-async def payment(wallets: Wallets, wait: bool = True) -> AsyncIterator[Channel]:
-    """Payment on these wallets."""
-    servicer = Payment(wallets)
-    async with serving(
-        lambda it: add_PaymentServicer_to_server(servicer, it), wallets.ready, "reelback.v1.Payment", wait
-    ) as channel:
-        yield channel
+class Anybody(user_pb2_grpc.UserServicer):
+    """A user service to which every player is known and verified, for tests of something else."""
+
+    async def GetProfile(self, request: user_pb2.GetProfileRequest, context: Any) -> user_pb2.Profile:
+        return user_pb2.Profile(player_id=request.player_id, kyc=user_pb2.KYC_VERIFIED)
+
+    async def ready(self) -> None:
+        pass
 
 
 @asynccontextmanager
-async def game(rounds: Rounds, payment: Channel, seed: int) -> AsyncIterator[Channel]:
-    """Game whose reels stop as the seed says."""
-    table = Table(CLASSIC, Random(seed), rounds, PaymentStub(payment))
-    servicer = Game(CLASSIC, table, rounds)
+async def payment(
+    wallets: Wallets,
+    user: Channel | None = None,
+    offer: Callable[[Outgoing], None] = lambda _: None,
+    wait: bool = True,
+) -> AsyncIterator[Channel]:
+    """Payment on these wallets, which asks `user`; `offer` is told of failed payments."""
+    async with AsyncExitStack() as stack:
+        if user is None:
+            anybody = Anybody()  # type: ignore[abstract]
+            user = await stack.enter_async_context(
+                serving(lambda it: add_UserServicer_to_server(anybody, it), anybody.ready, "reelback.v1.User")
+            )
+        servicer = Payment(wallets, Players(UserStub(user)), Failures(wallets.database, offer))
+        yield await stack.enter_async_context(
+            serving(lambda it: add_PaymentServicer_to_server(servicer, it), wallets.ready, "reelback.v1.Payment", wait)
+        )
+
+
+@asynccontextmanager
+async def game(
+    rounds: Rounds, payment: Channel, seed: int, offer: Callable[[Outgoing], None] = lambda _: None
+) -> AsyncIterator[Channel]:
+    """Game whose reels stop as the seed says; `offer` is told of settled rounds."""
+    table = Table(CLASSIC, Random(seed), rounds, PaymentStub(payment), offer)
+    servicer = Game(CLASSIC, table)
     async with serving(
         lambda it: add_GameServicer_to_server(servicer, it), rounds.ready, "reelback.v1.Game"
     ) as channel:
