@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-BENCHMARKS = ("detect", "ingest", "spins")
+BENCHMARKS = ("detect", "ingest", "rtp", "spins")
 # A benchmark bounds its own runs; this only ends one that hangs.
 LIMIT_SECONDS = 900
 PACKAGES = ("confluent-kafka", "grpcio", "opentelemetry-sdk", "pymongo", "redis", "sentry-sdk", "uvicorn")

@@ -17,7 +17,8 @@ from reelback.v1 import game_pb2, payment_pb2
 from reelback.v1.game_pb2_grpc import GameStub
 from reelback.v1.payment_pb2_grpc import PaymentStub
 from reelback_common import faults
-from reelback_game.rounds import State
+from reelback_game.odds import theoretical_rtp, variance
+from reelback_game.rounds import round_id
 from reelback_game.slots import CLASSIC
 from reelback_game.store import Rounds
 from reelback_game.table import Table
@@ -63,10 +64,12 @@ class Casino:
         request = game_pb2.ListRoundsRequest(player_id="p", limit=500)
         return list((await self.game.ListRounds(request)).rounds)
 
-    async def state(self, request_id: str) -> str:
-        document = await self.database["rounds"].find_one({"_id": f"p/{request_id}"})
-        assert document
-        return str(document["state"])
+    async def is_open(self, request_id: str) -> bool:
+        return await self.database["open_rounds"].find_one({"_id": round_id("p", request_id)}) is not None
+
+    async def publish(self) -> None:
+        """What the relay does, without a broker."""
+        await self.rounds.published(await self.rounds.unpublished(500))
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ async def casino(mongodb_url: str) -> AsyncIterator[Casino]:
     async with services.database(mongodb_url) as database, services.payment(Wallets(database)) as payment:
         rounds = Rounds(database)
         async with services.game(rounds, payment, SEED) as game:
-            table = Table(CLASSIC, Random(SEED), rounds, PaymentStub(payment))
+            table = Table(CLASSIC, Random(SEED), rounds, PaymentStub(payment), lambda _: None)
             yield Casino(GameStub(game), PaymentStub(payment), rounds, table, database)
     faults.configure({})
 
@@ -125,6 +128,49 @@ async def test_a_round_sent_again_is_the_same_round(casino: Casino) -> None:
     assert (code, "bet of 10" in details) == (StatusCode.ALREADY_EXISTS, True)
 
 
+async def test_a_round_whose_event_is_published_is_still_the_same_round(casino: Casino) -> None:
+    await casino.deposit(1000)
+    first = await casino.spin("r")
+    await casino.publish()
+    assert not await casino.is_open("r")
+    assert await casino.spin("r") == first
+    assert (await refused(casino.spin("r", bet=20)))[0] is StatusCode.ALREADY_EXISTS
+    assert not await casino.is_open("r")
+    assert await casino.moves() == [f"{first.round_id}:win"] * bool(first.win) + [
+        f"{first.round_id}:bet",
+        "deposit-1000",
+    ]
+
+
+async def test_rounds_published_while_they_are_sent_again_are_played_once(casino: Casino) -> None:
+    await casino.deposit(5000)
+    ended = asyncio.Event()
+
+    async def publish() -> None:
+        while not ended.is_set():
+            await casino.publish()
+
+    publishing = asyncio.create_task(publish())
+    for number in range(25):
+        answers = await asyncio.gather(*(casino.spin(f"r{number}") for _ in range(4)))
+        assert all(answer == answers[0] for answer in answers)
+    ended.set()
+    await publishing
+    assert len([move for move in await casino.moves() if move.endswith(":bet")]) == 25
+    assert len(await casino.listed()) == 25
+
+
+async def test_the_newest_rounds_are_found_behind_other_entries(casino: Casino) -> None:
+    await casino.deposit(1000)
+    played = [await casino.spin(f"r{number}") for number in range(5)]
+    for amount in range(1, 60):
+        await casino.deposit(amount)
+    played.append(await casino.spin("last"))
+    for limit in (1, 3, 6, 500):
+        request = game_pb2.ListRoundsRequest(player_id="p", limit=limit)
+        assert list((await casino.game.ListRounds(request)).rounds) == played[::-1][:limit]
+
+
 async def test_a_round_asked_for_at_once_is_played_once(casino: Casino) -> None:
     await casino.deposit(1000)
     for number in range(5):
@@ -133,11 +179,11 @@ async def test_a_round_asked_for_at_once_is_played_once(casino: Casino) -> None:
     assert len([move for move in await casino.moves() if move.endswith(":bet")]) == 5
 
 
-async def test_a_bet_that_payment_refuses_is_void_until_it_is_sent_again(casino: Casino) -> None:
+async def test_a_bet_that_payment_refuses_is_no_round_until_it_is_sent_again(casino: Casino) -> None:
     code, details = await refused(casino.spin("r"))
     assert (code, details) == (StatusCode.FAILED_PRECONDITION, "the balance of 0 does not cover 10")
-    assert await casino.state("r") == State.VOID
     assert await casino.listed() == []
+    await casino.publish()
     await casino.deposit(100)
     assert (await casino.spin("r")).balance_after == await casino.balance()
 
@@ -146,7 +192,7 @@ async def test_a_round_whose_bet_failed_is_finished_by_a_retry(casino: Casino) -
     await casino.deposit(1000)
     faults.configure({"payment.charge.error_rate": 1})
     assert (await refused(casino.spin("r")))[0] is StatusCode.UNKNOWN
-    assert await casino.state("r") == State.OPENED
+    assert await casino.is_open("r")
     assert await casino.balance() == 1000
     faults.configure({})
     assert await casino.spin("r") in await casino.listed()
@@ -156,12 +202,10 @@ async def interrupt(casino: Casino, paid: bool) -> game_pb2.Round:
     """A winning round whose game died before the win was paid, or just after; as it should have been."""
     await casino.deposit(1000)
     played, _ = await winning(casino)
-    document = await casino.database["rounds"].find_one({"_id": f"p/{played.request_id}"})
+    document = await casino.database["open_rounds"].find_one({"_id": played.round_id})
     assert document
-    played.request_id, played.round_id = "cut", "f" * 24
-    await casino.database["rounds"].insert_one(
-        {**document, "_id": "p/cut", "request_id": "cut", "round_id": played.round_id, "state": "opened"}
-    )
+    played.request_id, played.round_id = "cut", round_id("p", "cut")
+    await casino.database["open_rounds"].insert_one({**document, "_id": played.round_id, "request_id": "cut"})
     for call, suffix, amount in (
         (casino.payment.Charge, "bet", 10),
         *([(casino.payment.Payout, "win", played.win)] if paid else []),
@@ -183,7 +227,7 @@ async def test_a_retry_finishes_what_was_interrupted(casino: Casino, paid: bool)
 async def test_the_sweep_finishes_what_nobody_asks_for_again(casino: Casino, paid: bool) -> None:
     expected = await interrupt(casino, paid)
     await casino.table.finish_interrupted(timedelta(minutes=1))
-    assert await casino.state("cut") == State.OPENED  # too young
+    assert expected not in await casino.listed()  # too young
     await casino.table.finish_interrupted(NOW)
     assert expected in await casino.listed()
     assert await casino.balance() == expected.balance_after
@@ -195,18 +239,18 @@ async def test_the_sweep_takes_no_bet_that_was_not_taken(casino: Casino) -> None
     await refused(casino.spin("r"))
     faults.configure({})
     await casino.table.finish_interrupted(NOW)
-    assert await casino.state("r") == State.VOID
+    assert not await casino.is_open("r")
     assert await casino.balance() == 1000
 
 
-async def test_a_round_that_is_asked_for_again_is_not_voided(casino: Casino) -> None:
+async def test_a_round_that_is_asked_for_again_is_not_dropped(casino: Casino) -> None:
     await casino.deposit(1000)
     faults.configure({"payment.charge.error_rate": 1})
     await refused(casino.spin("r"))
     (seen,) = await casino.rounds.interrupted(NOW, 10)
     await refused(casino.spin("r"))
-    await casino.rounds.void(seen)
-    assert await casino.state("r") == State.OPENED
+    await casino.rounds.drop(seen)
+    assert await casino.is_open("r")
 
 
 # PyMongo leaves the socket of a connection that is cancelled while it is made to the garbage collector.
@@ -261,4 +305,5 @@ async def test_the_paytable_is_the_machine(casino: Casino) -> None:
     paytable = await casino.game.GetPaytable(game_pb2.GetPaytableRequest())
     assert [tuple(line.rows) for line in paytable.lines] == list(CLASSIC.lines)
     assert {(pay.symbol, pay.count): pay.multiplier for pay in paytable.pays}[("seven", 5)] == 1000
-    assert paytable.theoretical_rtp == float(CLASSIC.theoretical_rtp())
+    assert paytable.theoretical_rtp == float(theoretical_rtp(CLASSIC))
+    assert (paytable.game, paytable.variance) == ("classic", float(variance(CLASSIC)))

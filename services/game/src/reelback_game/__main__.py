@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 
 from reelback.v1.game_pb2_grpc import add_GameServicer_to_server
 from reelback.v1.payment_pb2_grpc import PaymentStub
 from reelback_common import client, mongo, server, settings, telemetry
+from reelback_common.kafka import KafkaUrl
+from reelback_common.outbox import Relay
 
+from reelback_game.rounds import TOPIC
 from reelback_game.service import Game
 from reelback_game.slots import CLASSIC, fair_rng
 from reelback_game.store import Rounds
@@ -19,27 +21,30 @@ class Settings(settings.ServiceSettings):
     """The variables of game."""
 
     mongodb_url: str
+    kafka_url: KafkaUrl
     payment_target: str
 
 
 async def serve(options: Settings) -> None:
     """Serve until told to end."""
     database = mongo.connect(options.mongodb_url, "game")
-    # Every method of payment may be sent again: request ids make them idempotent.
-    async with client.connect(options.payment_target, idempotent=["reelback.v1.Payment"]) as payment:
-        rounds = Rounds(database)
-        table = Table(CLASSIC, fair_rng(), rounds, PaymentStub(payment))
-        game = Game(CLASSIC, table, rounds)
-        sweep = asyncio.create_task(table.sweep(), name="sweep")
-        try:
-            await server.serve(
-                "game", options, lambda it: add_GameServicer_to_server(game, it), rounds.ready, ["reelback.v1.Game"]
-            )
-        finally:
-            sweep.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweep
-            await database.client.close()
+    rounds = Rounds(database)
+    relay = Relay(options.kafka_url, rounds, [TOPIC])
+    try:
+        # Every method of payment may be sent again: request ids make them idempotent.
+        async with client.connect(options.payment_target, idempotent=["reelback.v1.Payment"]) as payment:
+            table = Table(CLASSIC, fair_rng(), rounds, PaymentStub(payment), relay.offer)
+            game = Game(CLASSIC, table)
+            # One that dies takes the process with it.
+            async with asyncio.TaskGroup() as beside:
+                tasks = [beside.create_task(relay.run(), name="relay"), beside.create_task(table.sweep(), name="sweep")]
+                await server.serve(
+                    "game", options, lambda it: add_GameServicer_to_server(game, it), rounds.ready, ["reelback.v1.Game"]
+                )
+                for task in tasks:
+                    task.cancel()
+    finally:
+        await database.client.close()
 
 
 if __name__ == "__main__":

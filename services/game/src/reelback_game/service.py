@@ -11,9 +11,9 @@ from reelback.v1 import game_pb2, game_pb2_grpc
 from reelback_common import faults, telemetry
 from reelback_common.refusals import refusing
 
+from reelback_game.odds import theoretical_rtp, variance
 from reelback_game.rounds import Conflict, Round, check_identifier
 from reelback_game.slots import ROWS, Invalid, Machine
-from reelback_game.store import Rounds
 from reelback_game.table import Table
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -23,12 +23,22 @@ UNAVAILABLE = (ConnectionFailure,)
 
 
 class Game(game_pb2_grpc.GameServicer):
-    """reelback.v1.Game on a machine and its rounds."""
+    """reelback.v1.Game on a machine and the table where it is played."""
 
-    def __init__(self, machine: Machine, table: Table, rounds: Rounds) -> None:
-        self._machine = machine
+    def __init__(self, machine: Machine, table: Table) -> None:
         self._table = table
-        self._rounds = rounds
+        self._reels = len(machine.strips)
+        self._paytable = game_pb2.Paytable(
+            lines=[game_pb2.Payline(rows=line) for line in machine.lines],
+            pays=[
+                game_pb2.Pay(symbol=symbol, count=count, multiplier=multiplier)
+                for symbol, pays in machine.pays.items()
+                for count, multiplier in pays.items()
+            ],
+            theoretical_rtp=float(theoretical_rtp(machine)),
+            game=machine.name,
+            variance=float(variance(machine)),
+        )
 
     async def Spin(self, request: game_pb2.SpinRequest, context: Context) -> game_pb2.Round:
         """One round; what payment refuses is answered with payment's own status."""
@@ -46,20 +56,12 @@ class Game(game_pb2_grpc.GameServicer):
             check_identifier("player_id", request.player_id)
             if not 0 <= request.limit <= 500:
                 raise Invalid(f"limit: must be from 0 to 500, not {request.limit}")
-            rounds = await self._rounds.newest(request.player_id, request.limit or 50)
+            rounds = await self._table.newest(request.player_id, request.limit or 50)
         return game_pb2.ListRoundsResponse(rounds=[self._message(played) for played in rounds])
 
     async def GetPaytable(self, request: game_pb2.GetPaytableRequest, context: Context) -> game_pb2.Paytable:
         """What the machine pays."""
-        return game_pb2.Paytable(
-            lines=[game_pb2.Payline(rows=line) for line in self._machine.lines],
-            pays=[
-                game_pb2.Pay(symbol=symbol, count=count, multiplier=multiplier)
-                for symbol, pays in self._machine.pays.items()
-                for count, multiplier in pays.items()
-            ],
-            theoretical_rtp=float(self._machine.theoretical_rtp()),
-        )
+        return self._paytable
 
     def _message(self, played: Round) -> game_pb2.Round:
         outcome = played.outcome
@@ -71,7 +73,7 @@ class Game(game_pb2_grpc.GameServicer):
             win=outcome.win,
             symbols=outcome.window,
             rows=ROWS,
-            reels=len(self._machine.strips),
+            reels=self._reels,
             wins=[
                 game_pb2.LineWin(line=win.line, symbol=win.symbol, count=win.count, amount=win.amount)
                 for win in outcome.wins

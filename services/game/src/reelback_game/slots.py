@@ -1,4 +1,4 @@
-"""The slot machine: reels, lines, pays, and what they return in the long run. No I/O.
+"""The slot machine: reels, lines and pays. No I/O.
 
 A line wins when it shows one symbol often enough in a row, from the first reel on. A wild stands for any symbol and
 lies on later reels only, so the first reel alone says which symbol a line is about.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from random import Random
 
 WILD = "wild"
@@ -46,12 +45,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Machine:
-    """A slot machine.
+    """A slot machine; `name` says which one it is.
 
     `strips` are the reels' symbols, top to bottom, closed to a ring. A line has the row on each reel, from 0 at the
     top. `pays[symbol][count]` is a multiple of the bet on one line. ValueError when these do not fit together.
     """
 
+    name: str
     strips: Sequence[Sequence[str]]
     lines: Sequence[Sequence[int]]
     pays: Mapping[str, Mapping[int, int]]
@@ -71,9 +71,13 @@ class Machine:
             raise Invalid(f"bet: must be a multiple of {lines} from {lines} to {MAX_BET} minor units, not {bet}")
 
     def spin(self, bet: int, rng: Random) -> Outcome:
-        """Stop each reel at a place of its own, all places equally likely."""
+        """Stop the reels, and see what shows and pays."""
         self.check_bet(bet)
-        return self.outcome([rng.randrange(len(strip)) for strip in self.strips], bet)
+        return self.outcome(self.stops(rng), bet)
+
+    def stops(self, rng: Random) -> list[int]:
+        """Where each reel stops: all places of a reel are equally likely, whatever the others do."""
+        return [rng.randrange(len(strip)) for strip in self.strips]
 
     def outcome(self, stops: Sequence[int], bet: int) -> Outcome:
         """What shows and pays when reel i stops with place `stops[i]` in the top row."""
@@ -84,42 +88,20 @@ class Machine:
         stake = bet // len(self.lines)
         wins = []
         for number, line in enumerate(self.lines, start=1):
-            symbol, count = _run([rows[row][reel] for reel, row in enumerate(line)])
+            symbol = rows[line[0]][0]
+            count = 1
+            for reel in range(1, len(line)):
+                if not goes_on(symbol, rows[line[reel]][reel]):
+                    break
+                count += 1
             if multiplier := self.pays[symbol].get(count):
                 wins.append(Win(number, symbol, count, multiplier * stake))
         return Outcome(tuple(symbol for row in rows for symbol in row), tuple(wins))
 
-    def theoretical_rtp(self) -> Fraction:
-        """The share of all bets that is paid back in the long run, exactly.
 
-        Every place of a reel is equally likely in every row, and the reels are independent, so each line expects the
-        same; a bet is spread evenly over the lines, so the whole machine returns what one line returns.
-        """
-        return sum(
-            (
-                multiplier * self._chance(symbol, count)
-                for symbol, pays in self.pays.items()
-                for count, multiplier in pays.items()
-            ),
-            Fraction(0),
-        )
-
-    def _chance(self, symbol: str, count: int) -> Fraction:
-        """How likely a line shows `symbol` on exactly the first `count` reels."""
-        chance = Fraction(1)
-        for reel, strip in enumerate(self.strips[: count + 1]):
-            matching = Fraction(sum(place in (symbol, WILD) for place in strip), len(strip))
-            chance *= matching if reel < count else 1 - matching
-        return chance
-
-
-def _run(symbols: Sequence[str]) -> tuple[str, int]:
-    """The first symbol of a line, and how many reels it lasts."""
-    first = symbols[0]
-    for count, symbol in enumerate(symbols):
-        if symbol not in (first, WILD):
-            return first, count
-    return first, len(symbols)
+def goes_on(symbol: str, shown: str) -> bool:
+    """Whether a line about `symbol` goes on with what its next reel shows."""
+    return shown in (symbol, WILD)
 
 
 def fair_rng() -> Random:
@@ -139,6 +121,7 @@ _LETTERS = {
 }
 
 CLASSIC = Machine(
+    name="classic",
     strips=[
         [_LETTERS[letter] for letter in strip]
         for strip in (

@@ -1,17 +1,27 @@
-"""Rounds in MongoDB."""
+"""Rounds in MongoDB.
+
+A round is inserted into `open_rounds` before its bet is taken, and into `rounds`, once, when it is over: that insertion
+settles it. It leaves `open_rounds` when its event is published, or when its bet was never taken. So `open_rounds` is
+the outbox and the list of what is unfinished, written ahead and small, while `rounds`, which only grows, is asked for
+keys and never searched.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
-from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo import ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
+from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
 
 from reelback_game.rounds import Round, State
 from reelback_game.slots import Outcome, Win
+
+PAGE = 200
 
 
 class Rounds:
@@ -19,70 +29,106 @@ class Rounds:
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._database = database
+        self._open = database["open_rounds"]
         self._rounds = database["rounds"]
         self._prepared = False
 
     async def ready(self) -> None:
-        """Return when the store answers and has its indexes."""
+        """Return when the store answers and keeps places unique."""
         if not self._prepared:
-            await self._rounds.create_index([("player_id", ASCENDING), ("played_at", DESCENDING)])
-            await self._rounds.create_index([("state", ASCENDING), ("attempted_at", ASCENDING)])
+            await self._rounds.create_index("place", unique=True)
             self._prepared = True
         await self._database.command("ping")
 
     async def open(self, fresh: Round) -> Round:
-        """`fresh` as it is stored now, or the round that its player's request has opened before."""
-        key = _key(fresh)
+        """`fresh` as it is stored now, or the round that its player's request has opened or settled before."""
+        while True:
+            current = fresh
+            try:
+                await self._open.insert_one(_document(fresh))
+            except DuplicateKeyError:
+                # Whoever is about to drop the round sees that it is being played again.
+                attempt = {"$set": {"attempted_at": fresh.attempted_at}}
+                document = await self._open.find_one_and_update(
+                    {"_id": fresh.round_id}, attempt, return_document=ReturnDocument.AFTER
+                )
+                if document is None:
+                    continue  # it left in this moment
+                current = _round(document)
+            # A settled round is in `rounds` before it leaves `open_rounds`, so that a look there afterwards finds it.
+            settled = await self._rounds.find_one({"_id": fresh.round_id})
+            if settled is None:
+                return current
+            if current is fresh:
+                await self.drop(fresh)
+            return _round(settled)
+
+    async def settle(self, played: Round) -> Round:
+        """The round is over; as it was settled first, if this is not the first time."""
+        place = _place(played.player_id, played.sequence)
         try:
-            await self._rounds.insert_one({"_id": key, **asdict(fresh)})
+            await self._rounds.insert_one({**_document(played), "place": place})
         except DuplicateKeyError:
-            # Whoever is about to void the round sees that it is being played again.
-            await self._rounds.update_one(
-                {"_id": key, "state": {"$ne": State.SETTLED}},
-                {"$set": {"state": State.OPENED, "attempted_at": fresh.attempted_at}},
-            )
-            document = await self._rounds.find_one({"_id": key})
+            document = await self._rounds.find_one({"_id": played.round_id})
             if document is None:
                 raise
             return _round(document)
-        return fresh
+        return played
 
-    async def settle(self, played: Round, balance_after: int) -> Round:
-        """The round is over, whatever others thought of it meanwhile."""
-        document = await self._rounds.find_one_and_update(
-            {"_id": _key(played)},
-            {"$set": {"state": State.SETTLED, "balance_after": balance_after}},
-            return_document=ReturnDocument.AFTER,
-        )
-        if document is None:
-            raise LookupError(f"round {played.round_id} was opened, and is gone")
-        return _round(document)
+    async def drop(self, seen: Round) -> None:
+        """The round was not played, unless somebody has asked for it again since it was `seen`."""
+        await self._open.delete_one({"_id": seen.round_id, "attempted_at": seen.attempted_at})
 
-    async def void(self, seen: Round) -> None:
-        """The bet was not taken, and nobody has asked for the round again since it was `seen`."""
-        await self._rounds.update_one(
-            {"_id": _key(seen), "state": State.OPENED, "attempted_at": seen.attempted_at},
-            {"$set": {"state": State.VOID}},
-        )
-
-    async def newest(self, player_id: str, limit: int) -> list[Round]:
-        """The settled rounds of a player, the newest first."""
-        cursor = self._rounds.find({"player_id": player_id, "state": State.SETTLED})
-        return [_round(document) async for document in cursor.sort("played_at", DESCENDING).limit(limit)]
+    async def at(self, player_id: str, sequences: Iterable[int]) -> list[Round]:
+        """The settled rounds of a player whose bets have these numbers in the ledger, the newest first."""
+        places = [_place(player_id, sequence) for sequence in sequences]
+        found = [_round(document) async for document in self._rounds.find({"place": {"$in": places}})]
+        return sorted(found, key=lambda played: played.sequence, reverse=True)
 
     async def interrupted(self, age: timedelta, limit: int) -> list[Round]:
-        """Rounds that were opened at least `age` ago and came to no end, the oldest first."""
-        cursor = self._rounds.find({"state": State.OPENED, "attempted_at": {"$lt": datetime.now(UTC) - age}})
-        return [_round(document) async for document in cursor.sort("attempted_at", ASCENDING).limit(limit)]
+        """Rounds that were last asked for at least `age` ago and came to no end."""
+        found: list[Round] = []
+        async for opened, settled in self._pages({"attempted_at": {"$lt": datetime.now(UTC) - age}}):
+            ended = {round_.round_id for round_ in settled}
+            found += [round_ for round_ in opened if round_.round_id not in ended]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def unpublished(self, limit: int) -> Sequence[Outgoing]:
+        """The events of settled rounds that are still in the outbox."""
+        found: list[Round] = []
+        async for _, settled in self._pages({}):
+            found += sorted(settled, key=lambda round_: round_.sequence)
+            if len(found) >= limit:
+                break
+        return [round_.settled_event() for round_ in found[:limit]]
+
+    async def published(self, sent: Sequence[Outgoing]) -> None:
+        """Take the rounds of these events out of the outbox."""
+        await self._open.delete_many({"_id": {"$in": [outgoing.event.event_id for outgoing in sent]}})
+
+    async def _pages(self, query: Document) -> AsyncIterator[tuple[list[Round], list[Round]]]:
+        """Pages of what the outbox holds, in the order of insertion; and those of each page that are settled."""
+        cursor = self._open.find(query).batch_size(PAGE)
+        async with cursor:
+            while opened := [_round(document) for document in await cursor.to_list(PAGE)]:
+                keys = [round_.round_id for round_ in opened]
+                yield opened, [_round(document) async for document in self._rounds.find({"_id": {"$in": keys}})]
 
 
-def _key(round_: Round) -> str:
-    """Players choose request ids, so each player has a space of their own; identifiers hold no slash."""
-    return f"{round_.player_id}/{round_.request_id}"
+def _place(player_id: str, sequence: int) -> str:
+    """Identifiers hold no slash."""
+    return f"{player_id}/{sequence}"
+
+
+def _document(round_: Round) -> Document:
+    fields = asdict(round_)
+    return {"_id": fields.pop("round_id"), **fields}
 
 
 def _round(document: Document) -> Round:
-    fields = {name: value for name, value in document.items() if name != "_id"}
+    fields = {name: value for name, value in document.items() if name not in ("_id", "place")}
     shown = fields["outcome"]
     outcome = Outcome(tuple(shown["window"]), tuple(Win(**win) for win in shown["wins"]))
-    return Round(**{**fields, "outcome": outcome, "state": State(fields["state"])})
+    return Round(**{**fields, "round_id": document["_id"], "outcome": outcome, "state": State(fields["state"])})
