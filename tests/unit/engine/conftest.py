@@ -36,6 +36,22 @@ spec:
 """
 
 
+OUTAGE = """
+apiVersion: reelback.dev/v1alpha1
+kind: SentryScenario
+metadata: {name: outage}
+spec:
+  faults: [{target: payment, values: {payment.charge.error_rate: "1"}, after: 10s, duration: 20s}]
+  load: {rps: 20}
+  analysis:
+    deadline: 60s
+    checks:
+      - {name: payments, type: Metric, metric: payment.success_rate, kind: gauge, unit: ratio, min: "0.9",
+         consecutiveFailures: 2}
+  expect: {verdict: Recovered, maxTimeToDetect: 20s, maxMTTR: 60s}
+"""
+
+
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> MakeWorld:
     """A maker of worlds in which payment@1.4.0 serves; the last one made has the controller's clock."""
@@ -54,13 +70,27 @@ def scenario() -> MakeScenario:
     """A maker of scenarios: the flagship, with these fields of the spec changed, by path: `analysis.deadline`."""
 
     def make(changes: Mapping[str, Any]) -> Scenario:
-        manifest = yaml.safe_load(SCENARIO)
-        for path, value in changes.items():
-            *parents, last = path.split(".")
-            place = manifest["spec"]
-            for parent in parents:
-                place = place.setdefault(parent, {})
-            place[last] = value
-        return Scenario.load(manifest)
+        return _changed(SCENARIO, changes)
 
     return make
+
+
+@pytest.fixture
+def outage() -> MakeScenario:
+    """A maker of scenarios without a release: all payments fail for a while, with fields changed likewise."""
+
+    def make(changes: Mapping[str, Any]) -> Scenario:
+        return _changed(OUTAGE, changes)
+
+    return make
+
+
+def _changed(text: str, changes: Mapping[str, Any]) -> Scenario:
+    manifest = yaml.safe_load(text)
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        place = manifest["spec"]
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = value
+    return Scenario.load(manifest)

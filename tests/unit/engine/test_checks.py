@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reelback_operator.engine import checks
-from reelback_operator.engine.observations import Issue, Look, Traffic
+from reelback_operator.engine.observations import Issue, Look, Measurement, Traffic
 from reelback_operator.engine.status import CheckStatus, Counts, Status, TargetStatus
 
 from tests.unit.engine.conftest import MakeScenario
@@ -107,6 +107,29 @@ def test_only_an_issue_of_this_run_with_enough_events_is_new(scenario: MakeScena
     said = looks(scenario, check, old, rare, loud)
     assert outcomes(said) == ["Running", "Running", "Failed"]
     assert said[-1].detail == "it: 'Fault', 3 events >= 3"
+
+
+def test_a_figure_has_to_be_within_its_bounds(scenario: MakeScenario) -> None:
+    check = {"type": "Metric", "metric": "game.rtp.deviation", "kind": "gauge", "consecutiveFailures": 2}
+    good, low, high, none = (Look({}, metrics=found) for found in [*measured(0.5, -4.25, 4.125), {}])
+    said = looks(scenario, {**check, "min": "-4", "max": "4"}, good, low, good, high, none, high, low)
+    assert outcomes(said) == ["Running", "Running", "Running", "Running", "NoData", "Running", "Failed"]
+    assert (said[0].value, said[0].samples, said[0].failures) == ("0.5", 5, 0)
+    assert said[0].detail == "it 0.5, has to be at least -4 and at most 4"
+    assert said[-1].detail == "it -4.25, has to be at least -4 and at most 4: 2 of 2 looks in a row"
+    assert said[4].detail == "it: no data"
+
+
+def test_a_figure_at_its_bound_is_well_and_shown_with_its_unit(scenario: MakeScenario) -> None:
+    check = {"type": "Metric", "metric": "bets.volume", "kind": "counter", "unit": "cent", "min": "1000"}
+    at, below = (Look({}, metrics=found) for found in measured(1000.0, 999.6))
+    said = looks(scenario, {**check, "consecutiveFailures": 1}, at, below)
+    assert outcomes(said) == ["Running", "Failed"]
+    assert said[0].detail == "it 1000 cent, has to be at least 1000 cent"
+
+
+def measured(*values: float) -> list[dict[str, Measurement]]:
+    return [{"it": Measurement(value, 5)} for value in values]
 
 
 def test_what_is_not_counted_from_spans_is_said(scenario: MakeScenario) -> None:

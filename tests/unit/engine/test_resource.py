@@ -10,14 +10,14 @@ import pytest
 import yaml
 from reelback_operator.engine.resource import Scenario, SpecError, Status
 
-from tests.unit.engine.conftest import SCENARIO
+from tests.unit.engine.conftest import OUTAGE, SCENARIO
 
 SCENARIOS = sorted((Path(__file__).parents[3] / "scenarios").glob("*.yaml"))
 
 
-def load(**changes: Any) -> Scenario:
+def load(*, text: str = SCENARIO, **changes: Any) -> Scenario:
     """The flagship with fields changed by path: `analysis__checks__0__alpha`."""
-    manifest = yaml.safe_load(SCENARIO)
+    manifest = yaml.safe_load(text)
     for path, value in changes.items():
         place: Any = manifest["spec"]
         *parents, last = [int(part) if part.isdigit() else part for part in path.split("__")]
@@ -87,6 +87,41 @@ def test_durations_and_decimals() -> None:
 def test_a_bad_spec_is_refused_by_the_name_of_the_field(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError) as caught:
         load(**changes)
+    assert message in str(caught.value)
+
+
+FAULT = {"target": "payment", "values": {"payment.charge.error_rate": "1"}, "after": "10s", "duration": "20s"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"faults__0__target": "Payment!"}, "spec.faults[0].target: must be a name of lower-case letters"),
+        ({"faults__0__values": {}}, "spec.faults[0].values: Dictionary should have at least 1 item"),
+        ({"faults__0__values": {"a b": 1}}, "must be the key of a fault like payment.charge.error_rate, not 'a b'"),
+        ({"faults__0__values": {"a.b": "inf"}}, "spec.faults[0].values.a.b: Input should be a finite number"),
+        ({"faults__0__duration": "55s"}, "spec: faults[0].duration: must end before analysis.deadline"),
+        ({"faults": [FAULT, FAULT]}, "spec: faults must have different targets"),
+        (
+            {"release": {"version": "1.5.0", "targets": [{"name": "payment"}]}, "expect": None},
+            "spec: faults[0].target: payment is a target of the release, too",
+        ),
+        ({"expect__verdict": "Promoted"}, "spec: expect.verdict: Promoted cannot come of it where there is no release"),
+        ({"rollback": {"mode": "Never"}}, "spec: rollback: goes with a release"),
+        (
+            {"analysis__checks__0": {"name": "newbug", "type": "NewIssue"}},
+            "spec: analysis.checks: must be of type Metric where there is no release",
+        ),
+        ({"analysis__checks__0__min": None}, "spec.analysis.checks[0]: needs min, max or both"),
+        ({"analysis__checks__0__max": "0.5"}, "spec.analysis.checks[0]: min must not be more than max"),
+        ({"analysis__checks__0__metric": "rate,gauge"}, "spec.analysis.checks[0].metric: must be the name of a metric"),
+        ({"analysis__checks__0__unit": "-"}, "spec.analysis.checks[0].unit: must be a unit like ratio or cent"),
+        ({"analysis__checks__0__aggregate": "last"}, "spec.analysis.checks[0].aggregate: Input should be 'avg'"),
+    ],
+)
+def test_bad_faults_and_metrics_are_refused_by_the_name_of_the_field(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load(text=OUTAGE, **changes)
     assert message in str(caught.value)
 
 

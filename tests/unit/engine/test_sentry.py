@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from reelback_operator import sentry as sentry_module
-from reelback_operator.engine.observations import Question
+from reelback_operator.engine.observations import Measurement, Question
+from reelback_operator.engine.spec import MetricCheck
 from reelback_operator.engine.status import Counts
 from reelback_operator.sentry import Sentry, SentryError
 
@@ -117,6 +118,41 @@ async def test_without_spans_errors_and_sessions_are_counted_and_it_is_said() ->
         look = await sentry.look(QUESTION)
     assert look.source == "errors and sessions"
     assert look.traffic["payment@1.5.0"].counts == Counts(requests=50, failures=4)
+
+
+SUCCESS = MetricCheck(
+    type="Metric", name="payments", metric="payment.success_rate", kind="gauge", unit="ratio", window=20.0, min=0.9
+)
+BETS = MetricCheck(type="Metric", name="bets", metric="bets.count", kind="counter", aggregate="count", min=1.0)
+METRICS = Question((), NOW, NOW, NOW, metrics=(SUCCESS, BETS))
+
+
+async def test_each_metric_is_asked_for_by_itself() -> None:
+    def script(path: str, query: dict[str, list[str]]) -> Answer:
+        return data({field: 0.875 if field.startswith("avg") else 4 for field in query["field"]})
+
+    async with client_of(script) as (sentry, server):
+        look = await sentry.look(METRICS)
+    assert look.metrics == {"payments": Measurement(0.875, 4), "bets": Measurement(4.0, 4)}
+    (path, query), (_, second) = server.asked
+    assert path == "events/"
+    assert query == {
+        "dataset": ["tracemetrics"],
+        "field": ["avg(value,payment.success_rate,gauge,ratio)", "count(value,payment.success_rate,gauge,ratio)"],
+        "environment": ["demo"],
+        "start": ["2025-01-01T11:59:40Z"],
+        "end": ["2025-01-01T12:00:00Z"],
+    }
+    assert (second["field"], second["start"]) == (["count(value,bets.count,counter,-)"], ["2025-01-01T11:59:50Z"])
+
+
+@pytest.mark.parametrize("average", [{}, {"avg(value,payment.success_rate,gauge,ratio)": None}])
+@pytest.mark.parametrize("count", [{}, {"count(value,payment.success_rate,gauge,ratio)": 0}])
+async def test_a_metric_that_nobody_sent_is_no_data(average: dict[str, Any], count: dict[str, Any]) -> None:
+    async with client_of(lambda path, query: data({**average, **count})) as (sentry, _):
+        assert (await sentry.look(METRICS)).metrics == {}
+    async with client_of(lambda path, query: data()) as (sentry, _):
+        assert (await sentry.look(METRICS)).metrics == {}
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ class World:
     rps: float = 0.0
     ready_after: float = 1.0
     served: list[tuple[float, str, bool]] = field(default_factory=list)
+    rates: list[tuple[float, float]] = field(default_factory=list)
+    unmeasured: bool = False
     effects: list[str] = field(default_factory=list)
     releases: list[str] = field(default_factory=list)
     deploys: list[dict[str, Any]] = field(default_factory=list)
@@ -82,6 +84,9 @@ class World:
                     at = self.now + seconds * self.rng.random()
                     self.served.append((at, track.change.release, self.rng.random() < track.error_rate(at)))
         self.now += seconds
+        recent = [failed for at, _, failed in self.served[-1000:] if self.now - 10 <= at]
+        if recent and self.now % 2 < seconds and not self.unmeasured:
+            self.rates.append((self.now, 1 - sum(recent) / len(recent)))
 
     def time(self) -> datetime:
         return START + timedelta(seconds=round(self.now, 3))
@@ -132,7 +137,8 @@ class World:
         merged = Change(change.release, change.image or stable.change.image, env)
         if merged != stable.change:
             self.stable[name] = Deployed(merged, stable.replicas, self.now + self.ready_after)
-            self.effects.append(f"stable {change.release}")
+            same = merged.release == stable.change.release
+            self.effects.append(f"faults {env.get('REELBACK_FAULTS')}" if same else f"stable {change.release}")
         self.point()
 
     async def set_load(self, rps: float) -> None:
@@ -210,6 +216,11 @@ class Api(Sentry):
             return [deploy for deploy in self._world.deploys if deploy["release"] == release]
         start, end = ((datetime.fromisoformat(parameters[name]) - START).total_seconds() for name in ("start", "end"))
         window = [each for each in self._world.served if start <= each[0] < end]
+        if parameters["dataset"] == "tracemetrics":
+            average, count = parameters["field"]
+            # What is sent comes in batches, up to six seconds late.
+            sent = [rate for at, rate in self._world.rates if start <= at < end and at <= self._world.now // 6 * 6]
+            return {"data": [{average: sum(sent) / len(sent) if sent else None, count: len(sent)}]}
         if parameters["dataset"] == "spans":
             releases = parameters["query"].partition("release:[")[2].rstrip("]").split(",")
             rows = []

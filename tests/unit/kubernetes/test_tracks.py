@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from lightkube.models.core_v1 import EnvVar
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Pod
 from reelback_operator.engine.workload import Workload
@@ -46,6 +47,15 @@ def pod(release: str, *, ready: bool = True, candidate: bool = False, going: flo
 
 def seen(target: Deployment, pods: list[Pod], candidate: Deployment | None = None) -> Workload:
     return workload("payment", target, candidate, pods, NOW)
+
+
+def test_pods_with_earlier_faults_have_to_go_though_their_release_is_the_same() -> None:
+    target = deployment("payment@1.4.0", DONE)
+    faulty = pod("payment@1.4.0", going=20)
+    assert faulty.spec
+    faulty.spec.containers[0].env = [EnvVar("SENTRY_RELEASE", "payment@1.4.0"), EnvVar("REELBACK_FAULTS", "{}")]
+    assert not seen(target, [pod("payment@1.4.0"), pod("payment@1.4.0"), faulty]).settled
+    assert seen(target, [pod("payment@1.4.0"), pod("payment@1.4.0")]).settled
 
 
 def test_a_quiet_workload() -> None:
