@@ -52,3 +52,12 @@ async def test_computing_stops_the_loop() -> None:
     started = time.thread_time()
     await faults.inject("game.rng.cpu_ms")
     assert time.thread_time() - started >= 0.05
+
+
+async def test_a_switch_is_asked_for() -> None:
+    faults.configure({})
+    assert not await faults.is_on("analytics.report.n_plus_one")
+    faults.configure({"analytics.report.n_plus_one": 1})
+    assert await faults.is_on("analytics.report.n_plus_one")
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        faults.check({"analytics.report.n_plus_one": 2})

@@ -20,17 +20,21 @@ from sentry_sdk.feature_flags import add_feature_flag
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that can go wrong. `effect` says what a value means: a share of calls from 0 to 1, or milliseconds."""
+    """One thing that can go wrong.
+
+    `effect` says what a value means: the share of calls that raise from 0 to 1, milliseconds to wait or to compute, or
+    a switch that is on above 0.
+    """
 
     key: str
     service: str
-    effect: Literal["raise", "wait", "compute"]
+    effect: Literal["raise", "wait", "compute", "switch"]
     description: str
 
     @property
     def maximum(self) -> float:
-        """The largest value accepted: 1 for a share, one minute for a time."""
-        return 1 if self.effect == "raise" else 60_000
+        """The largest value accepted: 1 for a share or a switch, one minute for a time."""
+        return 1 if self.effect in ("raise", "switch") else 60_000
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -40,6 +44,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("payment.charge.latency_ms", "payment", "wait", "Every charge takes so much longer."),
         Fault("user.profile.slow_query_ms", "user", "wait", "The query for a profile takes so much longer."),
         Fault("game.rng.cpu_ms", "game", "compute", "Every round burns so much CPU, and its event loop stands still."),
+        Fault("analytics.report.n_plus_one", "analytics", "switch", "The report queries player by player."),
     )
 }
 
@@ -81,7 +86,7 @@ def configure(values: Mapping[str, float]) -> None:
 
 async def inject(key: str) -> None:
     """Do what the fault `key` is set to: raise InjectedFault, wait, compute, or nothing when it is off."""
-    value = await api.get_client().get_float_value_async(key, 0.0)
+    value = await _value(key)
     if not value:
         return
     match FAULTS[key].effect:
@@ -92,6 +97,15 @@ async def inject(key: str) -> None:
             await asyncio.sleep(value / 1000)
         case "compute":
             _burn(value / 1000)
+
+
+async def is_on(key: str) -> bool:
+    """Whether the switch `key` is on: then the caller does what it must not do."""
+    return await _value(key) > 0
+
+
+async def _value(key: str) -> float:
+    return await api.get_client().get_float_value_async(key, 0.0)
 
 
 def _burn(seconds: float) -> None:

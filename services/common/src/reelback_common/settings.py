@@ -29,6 +29,7 @@ class ServiceSettings(BaseSettings):
     sentry_release: str = ""
     sentry_environment: str = "local"
     otlp_endpoint: str = ""
+    otel_sdk_disabled: bool = False
     reelback_faults: dict[str, float] = {}
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 0

@@ -45,6 +45,7 @@ SESSION_SECONDS = 10
 
 
 _BACKEND_LOGGERS = (
+    "librdkafka",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.sdk._shared_internal",
     "urllib3.connectionpool",
@@ -67,11 +68,13 @@ class _ReleaseAttributes(SpanProcessor):
 class Telemetry:
     """What `start` has started; `close` (or the end of `with`) sends what is left, and gives up after a few seconds."""
 
-    def __init__(self, provider: TracerProvider) -> None:
+    def __init__(self, provider: TracerProvider | None) -> None:
         self._provider = provider
 
     def close(self) -> None:
-        """Flush spans, errors, logs and sessions."""
+        """Flush spans, errors, logs, metrics and sessions."""
+        if self._provider is None:
+            return
         # The provider itself would wait half a minute for a backend that is away.
         last = threading.Thread(target=self._provider.shutdown, daemon=True)
         last.start()
@@ -88,13 +91,23 @@ class Telemetry:
 def start(service: str, settings: ServiceSettings) -> Telemetry:
     """Start logs, traces, errors and the metrics server of this process; once a process.
 
-    Without a DSN and an OTLP endpoint nothing is sent. A metrics port in use ends the process with one line.
+    Without a DSN and an OTLP endpoint nothing is sent; with OTEL_SDK_DISABLED there is neither a span nor an error to
+    send, only logs and the metrics server. A metrics port in use ends the process with one line.
     """
     release = settings.sentry_release or f"{service}@0.0.0"
-    environment = settings.sentry_environment
     logs.configure(service, release, settings.log_level, quiet=_BACKEND_LOGGERS)
     faults.configure(settings.reelback_faults)
 
+    provider = None if settings.otel_sdk_disabled else _start_sdks(service, settings, release)
+    try:
+        start_http_server(settings.metrics_port, addr=settings.host)
+    except OSError as error:
+        raise SystemExit(f"METRICS_PORT {settings.metrics_port}: {error.strerror or error}") from None
+    return Telemetry(provider)
+
+
+def _start_sdks(service: str, settings: ServiceSettings, release: str) -> TracerProvider:
+    environment = settings.sentry_environment
     resource = {"service.name": service, "service.version": release, "deployment.environment.name": environment}
     provider = TracerProvider(resource=Resource.create(resource))
     provider.add_span_processor(_ReleaseAttributes(release, environment))
@@ -106,11 +119,7 @@ def start(service: str, settings: ServiceSettings) -> Telemetry:
     set_global_textmap(
         CompositePropagator([SentryOTLPPropagator(), TraceContextTextMapPropagator(), W3CBaggagePropagator()])
     )
-    try:
-        start_http_server(settings.metrics_port, addr=settings.host)
-    except OSError as error:
-        raise SystemExit(f"METRICS_PORT {settings.metrics_port}: {error.strerror or error}") from None
-    return Telemetry(provider)
+    return provider
 
 
 def _exporter(settings: ServiceSettings) -> OTLPSpanExporter | None:
@@ -146,6 +155,7 @@ def _start_sentry(service: str, settings: ServiceSettings, release: str, environ
         data_collection={"user_info": False, "http_bodies": [], "stack_frame_variables": False},
         before_send=lambda event, _: scrubbing.tree(event),
         before_send_log=lambda log, _: scrubbing.tree(log),
+        before_send_metric=lambda metric, _: scrubbing.tree(metric),
         in_app_include=[f"reelback_{service}"],
         in_app_exclude=["reelback_common"],
     )
