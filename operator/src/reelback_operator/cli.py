@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -15,6 +16,7 @@ from reelback_operator.local import launch, play, report
 from reelback_operator.local.control import Control, ControlError, NotRunning
 from reelback_operator.local.home import Home
 from reelback_operator.local.launch import AlreadyRunning, Launched, StackError, launched
+from reelback_operator.local.plan import HOST
 from reelback_operator.local.status import StackStatus
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -49,6 +51,12 @@ def status() -> None:
 def down() -> None:
     """End the stack. What its stores keep stays."""
     _main(_down())
+
+
+@app.command()
+def reconcile() -> None:
+    """Work every balance out anew from the ledger; exit status 1 when an account differs, 2 when the store is away."""
+    _main(_reconcile())
 
 
 @app.command()
@@ -111,6 +119,21 @@ async def _down() -> int:
         await launch.end(Home.default())
     console.print("the stack has ended")
     return 0
+
+
+async def _reconcile() -> int:
+    try:
+        async with Control(Home.default()) as control:
+            stack = await control.status()
+    except (NotRunning, ControlError) as error:
+        return _say(error, BAD_INPUT)  # 1 says that accounts differ
+    ports = {process.name: process.port for process in stack.processes}
+    # A store of the team's own is no process here: its address is the caller's.
+    here = {"MONGODB_URL": f"mongodb://{HOST}:{ports['mongodb']}"} if "mongodb" in ports else {}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "reelback_payment.reconcile", env={**os.environ, **here}
+    )
+    return await process.wait()
 
 
 async def _demo(file: Path, keep: bool) -> int:

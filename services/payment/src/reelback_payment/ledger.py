@@ -47,6 +47,10 @@ class Ledger:
             documents += await self._entries.find({"player_id": player_id, "sequence": missing}).to_list()
         return sorted(map(entry, documents), key=lambda it: it.sequence)
 
+    async def has(self, player_id: str, sequence: int) -> bool:
+        """Whether there is an entry with this number."""
+        return await self._entries.find_one({"place": _place(player_id, sequence)}, {"_id": True}) is not None
+
     async def add(self, entries: Iterable[Entry]) -> list[Entry]:
         """Those of the entries that are in the ledger now, whoever has put them there: all, or something is corrupt.
 
