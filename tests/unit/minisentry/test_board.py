@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 import reelback_minisentry.board
-from reelback_minisentry.board import summary
+from reelback_minisentry.board import business, summary
+from reelback_minisentry.discover import Cell
+from reelback_minisentry.reader import MetricRow
+from reelback_minisentry.stats import of_sample
 
-from tests.unit.minisentry.conftest import Server
+from tests.unit.minisentry.conftest import Server, wait_until
 from tests.unit.minisentry.payloads import error, span_id, trace_id, transaction
+from tests.unit.minisentry.test_metrics import sample, send
 
 STATIC = Path(reelback_minisentry.board.__file__).parent / "static"
 
@@ -81,6 +85,46 @@ def test_the_front_page_of_a_rollback(shared: Server, name: str) -> None:
     assert page["event"]["entries"][0]["data"]["values"][0]["frames"][0]["function"] == "charge"
     (lost,) = shared.http.get(f"/board/data/trace/{trace}").json()
     assert lost["issue_id"] == int(issue["id"])
+
+
+def test_the_charts_of_metrics(shared: Server, name: str) -> None:
+    assert shared.http.get("/board/data/metrics", params={"environment": name}).json() == {"charts": []}
+    own = {"sentry.environment": name}
+    send(shared, *(sample(name, "game.rtp", rtp, unit="ratio", game="classic", **own) for rtp in (0.5, 0.9)))
+    send(shared, sample(name, "bets.count", 40, "counter", at=time.time() - 30, **own))
+
+    def shown() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = shared.http.get("/board/data/metrics", params={"environment": name}).json()[
+            "charts"
+        ]
+        return found
+
+    wait_until(lambda: len(shown()) > 0)  # the answer of before is good for a second
+    charts = shown()
+    assert [(chart["name"], chart["type"], chart["unit"]) for chart in charts] == [
+        ("bets.count", "counter", ""),
+        ("game.rtp", "gauge", "ratio"),
+    ]
+    ((bets,), (rtp,)) = (chart["lines"] for chart in charts)
+    assert (bets["label"], [value for value in bets["values"] if value is not None]) == ("", [40 / business.STEP])
+    assert (rtp["label"], [value for value in rtp["values"] if value is not None]) == ("classic", [0.9])
+    assert len(rtp["values"]) * business.STEP >= business.LEAST_SPAN
+
+
+def test_points_of_metrics() -> None:
+    now = 1000.0
+    stats = {at: of_sample(float(at), float(at)) for at in (960, 970, 980, 990)}
+
+    def values(kind: str) -> list[float | None]:
+        row = MetricRow({"metric.name": "a", "metric.type": kind, "metric.unit": "", "attributes": ""})
+        steps: dict[int, list[Cell]] = {at: [(row, one), (row, one)] for at, one in stats.items()}
+        (chart,) = business.charts(steps, range(900, 1010, business.STEP), now)
+        assert chart["start"] == 950
+        found: list[float | None] = chart["lines"][0]["values"]
+        return found
+
+    assert values("gauge") == [None, 960, 970, 980, 990, None]
+    assert values("counter") == [None, 192, 194, 196, None, None]  # what may still come is not shown yet
 
 
 def test_what_is_not_there(shared: Server, name: str) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import orjson
 import pytest
 from redis.asyncio import Redis
-from reelback_minisentry import intake, keys, store
+from reelback_minisentry import intake, keys, store, traces
 from reelback_minisentry.batch import Batch
 from reelback_minisentry.envelope import Item
 from reelback_minisentry.otlp import read
+from reelback_minisentry.reader import Reader
 from reelback_minisentry.records import Records
 from reelback_minisentry.series import MetricSeries, Series
 from reelback_minisentry.store import Busy, Store, Unavailable
@@ -89,13 +90,15 @@ async def test_traces_have_a_bound_of_bytes(redis: Redis, monkeypatch: pytest.Mo
 
 async def test_every_counter_ends(running: Store, redis: Redis) -> None:
     session = {"sid": "a", "init": True, "errors": 1, "attrs": {"release": "a@1"}}
+    metric = {"items": [{"name": "m", "type": "distribution", "value": 1}]}
     await running.write(records(("event", error("a@1")), ("transaction", transaction("a@1", 1)), ("session", session)))
+    await running.write(records(("trace_metric", metric)))
     lasting = {keys.EVENTS, keys.ISSUES, keys.TRACES, keys.RELEASES}
     capped = (keys.ISSUE, keys.TRACE, keys.RELEASE)
     found = [name async for raw in redis.scan_iter("*") if (name := raw.decode()) not in lasting]
     assert all(name.startswith(keys.PREFIX) for name in found)
     endings = {name.removeprefix(keys.PREFIX): await redis.ttl(name) for name in found if not name.startswith(capped)}
-    assert {name.split(":")[0] for name in endings} == {"errors", "spans", "items", "sessions", "sids"}
+    assert {name.split(":")[0] for name in endings} == {"errors", "spans", "items", "sessions", "sids", "metrics"}
     assert all(0 < ttl <= 30 * 86_400 for ttl in endings.values())
     seconds = {name: ttl for name, ttl in endings.items() if ":1:" in name}
     assert seconds
@@ -146,3 +149,29 @@ async def test_an_answer_waits_for_its_batch(redis: Redis) -> None:
     assert await redis.zcard(keys.TRACES) == 1
     writer.cancel()
     await asyncio.wait({writer})
+
+
+async def test_what_an_older_minisentry_stored_of_a_trace_is_still_read(running: Store, redis: Redis) -> None:
+    trace, now = trace_id(), time.time()
+    old = {
+        **{
+            "trace_id": trace,
+            "span_id": "a" * 16,
+            "parent_id": "",
+            "segment": True,
+            "name": "Spin",
+            "op": "rpc.server",
+        },
+        **{"status": "ok", "start": now - 1, "end": now, "service": "game", "attributes": {"a": 1}, "inside": []},
+        "origin": {"environment": "test", "project": "1", "release": "game@1"},
+    }
+    await redis.append(keys.TRACE + trace, orjson.dumps([old]) + b"\n")
+    span = otlp_span("payment@1", "Bet", trace_id=trace, parent_span_id="a" * 16)
+    await running.write(read(otlp(span), "1", now))
+    await running.write(records(("event", error("game@1", contexts={"trace": {"trace_id": trace}}))))
+    spin, lost = traces.shape(await Reader(redis).trace(trace))
+    assert (spin["name"], spin["additional_attributes"]["a"]) == ("Spin", 1)
+    assert [(child["name"], child["additional_attributes"]["release"]) for child in spin["children"]] == [
+        ("Bet", "payment@1")
+    ]
+    assert lost["event_type"] == "error"

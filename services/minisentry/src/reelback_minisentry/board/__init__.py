@@ -46,6 +46,9 @@ def routes(reader: Reader) -> list[Route]:
         query = request.query_params
         return answer(await board.overview(query.get("service", "")[:200], query.get("environment", "")[:64]))
 
+    async def metrics(request: Request) -> Response:
+        return answer(await board.metrics(request.query_params.get("environment", "")[:64]))
+
     async def issue(request: Request) -> Response:
         found = await board.issue(request.path_params["id"])
         return answer(found) if found else answer({"detail": "This issue is not known (any more)."}, 404)
@@ -61,6 +64,7 @@ def routes(reader: Reader) -> list[Route]:
         Route("/organizations/{organization}/performance/trace/{id}/", sentry_trace),
         Route("/board/{name}", file),
         Route("/board/data/overview", _or_503(overview)),
+        Route("/board/data/metrics", _or_503(metrics)),
         Route("/board/data/issues/{id}", _or_503(issue)),
         Route("/board/data/trace/{id}", _or_503(trace)),
     ]

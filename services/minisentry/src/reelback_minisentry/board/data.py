@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from reelback_minisentry import issues, keys
-from reelback_minisentry.board import summary
+from reelback_minisentry.board import business, summary
 from reelback_minisentry.counted import total
 from reelback_minisentry.discover import Cell
 from reelback_minisentry.params import Place, Window
@@ -22,24 +23,51 @@ MAX_ISSUES = 25
 DAY = 86_400
 
 
+class _Fresh:
+    """Answers that are good for FRESH: whoever asks meanwhile takes what the first one has read."""
+
+    def __init__(self, read: Callable[..., Awaitable[dict[str, Any]]]) -> None:
+        self._read = read
+        self._lock = asyncio.Lock()
+        self._last: dict[tuple[str, ...], tuple[float, dict[str, Any]]] = {}
+
+    async def of(self, *asked: str) -> dict[str, Any]:
+        """What `read` says of these arguments and the time, at most FRESH old."""
+        async with self._lock:
+            now = time.time()
+            self._last = {key: last for key, last in self._last.items() if now - last[0] < FRESH}
+            if asked not in self._last:
+                self._last[asked] = (now, await self._read(*asked, now))
+            return self._last[asked][1]
+
+
 class Board:
     """The data of the pages. Every method raises redis.RedisError when Redis does not answer."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._lock = asyncio.Lock()
-        self._last: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
+        self._overviews = _Fresh(self._overview)
+        self._metrics = _Fresh(self._charts)
 
     async def overview(self, service: str, environment: str) -> dict[str, Any]:
-        """Everything of the front page. An empty service is the one that was deployed last."""
-        async with self._lock:  # whoever comes meanwhile takes what the first one has read
-            now = time.time()
-            self._last = {asked: last for asked, last in self._last.items() if now - last[0] < FRESH}
-            if (service, environment) not in self._last:
-                self._last[service, environment] = (now, await self._read(service, environment, now))
-            return self._last[service, environment][1]
+        """Everything of the front page but metrics. An empty service is the one that was deployed last."""
+        return await self._overviews.of(service, environment)
 
-    async def _read(self, asked: str, environment: str, now: float) -> dict[str, Any]:
+    async def metrics(self, environment: str) -> dict[str, Any]:
+        """The charts of metrics, whichever service sent them."""
+        return await self._metrics.of(environment)
+
+    async def _charts(self, environment: str, now: float) -> dict[str, Any]:
+        end = int(now) // business.STEP * business.STEP + business.STEP
+        window = Window(end - summary.WINDOW, end, keys.SECOND)
+        place = Place(frozenset([environment] if environment else []), frozenset())
+        steps: defaultdict[int, list[dict[bytes, bytes]]] = defaultdict(list)
+        for second, hash_ in await self._reader.counters(keys.METRICS, window):
+            steps[second // business.STEP * business.STEP].append(hash_)
+        points = {start: cells(keys.METRICS, hashes, place) for start, hashes in steps.items()}
+        return {"charts": business.charts(points, range(window.start, window.end, business.STEP), now)}
+
+    async def _overview(self, asked: str, environment: str, now: float) -> dict[str, Any]:
         releases = dict(await self._reader.releases())
         deploys = await self._reader.deploys()
         services = summary.services(releases, deploys)

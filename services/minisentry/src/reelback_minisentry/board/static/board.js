@@ -3,25 +3,29 @@
 import { chart } from "./chart.js";
 import { h, load, page, show } from "./dom.js";
 import { clock, color, count, lasted, milliseconds, percent, service, version, when } from "./format.js";
+import { business } from "./business.js";
 
 const EVERY = 2000;
+// Metrics come every 5 seconds: every third look is often enough.
+const LOOKS = 3;
 // The least that the charts span, in seconds: a young stack would otherwise be a sliver at their right edge.
 const LEAST_SPAN = 60;
 
 export async function board() {
   const asked = new URLSearchParams(location.search);
   const live = document.getElementById("live");
-  let frozen = false;
+  let frozen = false, looks = 0, metrics = null;
   // A chart that somebody points at is not replaced under the pointer.
   page().addEventListener("pointerover", (event) => { frozen = event.target.closest?.(".chart") !== null; });
   page().addEventListener("pointerleave", () => { frozen = false; });
 
-  const look = async () => {
+  const look = async (whole = false) => {
     try {
-      const data = await load(`/board/data/overview?${asked}`);
+      const [data, fresh] = await Promise.all([load(`/board/data/overview?${asked}`), looks++ % LOOKS && !whole ? null : load(`/board/data/metrics?${asked}`)]);
+      metrics = fresh ?? metrics;
       live.className = "live on";
       live.textContent = `live, ${clock(data.now)}`;
-      if (!frozen && !document.hidden) draw(data, asked, look);
+      if (!frozen && !document.hidden) draw(data, metrics, asked, look);
     } catch (problem) {
       live.className = "live off";
       live.textContent = problem.status === 503 ? "the store does not answer" : "no connection, trying again";
@@ -31,11 +35,11 @@ export async function board() {
   setInterval(look, EVERY);
 }
 
-function draw(data, asked, look) {
+function draw(data, metrics, asked, look) {
   const choose = (name, value) => {
     if (value) asked.set(name, value); else asked.delete(name);
     history.replaceState(null, "", asked.size ? `?${asked}` : "/");
-    look();
+    look(true);
   };
   document.title = data.service ? `${data.service} · Reelback release board` : "Reelback release board";
   if (!data.services.length) return show(nothingYet());
@@ -46,7 +50,7 @@ function draw(data, asked, look) {
   const skipped = beforeAll(data);
   const start = data.start + skipped * data.step;
   const lines = (value, until = Infinity) => [...colors].filter(([release]) => data.points[release]).map(([release, tone]) => ({
-    release, color: tone, values: data.points[release].slice(skipped).map((point, index) => (point && start + index * data.step < until ? value(point) : null)),
+    label: version(release), color: tone, values: data.points[release].slice(skipped).map((point, index) => (point && start + index * data.step < until ? value(point) : null)),
   }));
   const common = { start, step: data.step, deploys: data.deploys };
   const charts = [
@@ -58,6 +62,7 @@ function draw(data, asked, look) {
     picks(data, choose),
     story(data),
     data.releases.length ? h("div", { class: "charts" }, charts.map((one) => chart({ ...one, ...common })), releases(data, colors)) : null,
+    business(metrics, data.deploys),
     issues(data, colors),
     drops(data),
   );

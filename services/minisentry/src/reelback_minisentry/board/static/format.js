@@ -25,6 +25,13 @@ export function milliseconds(ms) {
   return `${ms.toFixed(ms < 1 ? 2 : 1)} ms`;
 }
 
+export function number(value) {
+  const size = Math.abs(value);
+  if (size >= 1e6) return `${(value / 1e6).toFixed(1)} M`;
+  if (size >= 1e4) return `${(value / 1e3).toFixed(0)} k`;
+  return value.toLocaleString([], { maximumFractionDigits: size >= 100 ? 0 : size >= 10 ? 1 : 2 });
+}
+
 export function lasted(seconds) {
   if (seconds < 90) return `${Math.round(seconds)} s`;
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
