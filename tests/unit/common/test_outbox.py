@@ -72,6 +72,42 @@ async def test_what_nobody_offered_is_found_at_the_start_in_order(
     assert in_order(seen)
 
 
+async def test_what_is_offered_last_is_sent_before_the_relay_ends(kafka_url: str) -> None:
+    topic, store = new_name("bets"), MemoryOutbox()
+    relay = Relay(kafka_url, store, [topic])
+    async with beside(relay.run()):
+        await until(lambda: _published(store))
+        for number in range(5):
+            event = outgoing(topic, "ann", number)
+            store.put(event)
+            relay.offer(event)
+    assert store.waiting == {}
+    sent = await asyncio.to_thread(read_all, kafka_url, topic, 5)
+    assert [events_pb2.Event.FromString(message.value() or b"").event_id for message in sent] == [
+        f"ann/{number}" for number in range(5)
+    ]
+
+
+async def test_what_another_process_left_is_found_while_there_is_traffic(
+    kafka_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "SWEEP_SECONDS", 0.5)
+    topic, store = new_name("bets"), MemoryOutbox()
+    relay = Relay(kafka_url, store, [topic])
+
+    async def offering() -> None:
+        for number in range(10_000):
+            event = outgoing(topic, "ann", number)
+            store.put(event)
+            relay.offer(event)
+            await asyncio.sleep(0.001)
+
+    async with beside(relay.run()), beside(offering()):
+        await until(lambda: _reads(store, 2))
+        store.put(outgoing(topic, "bob", 0))
+        await until(lambda: _gone(store, "bob/0"))
+
+
 async def test_more_offers_than_memory_may_hold_cost_nothing_but_a_sweep(
     kafka_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,3 +207,7 @@ async def _reads(store: MemoryOutbox, count: int) -> bool:
 
 async def _said(caplog: pytest.LogCaptureFixture, words: str) -> bool:
     return words in caplog.text
+
+
+async def _gone(store: MemoryOutbox, event_id: str) -> bool:
+    return event_id not in store.waiting

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Protocol
 
@@ -17,6 +18,9 @@ SWEEP_SECONDS = 15.0
 
 GATHER_SECONDS = 0.05
 """How long events gather before they are sent and marked together."""
+
+CLOSE_SECONDS = 2.0
+"""How long the last events have to be sent and marked when the service ends."""
 
 BATCH = 500
 MAX_OFFERED = 5_000
@@ -57,7 +61,7 @@ class Relay:
             self._wake.set()
 
     async def run(self) -> None:
-        """Publish until cancelled; while the broker or the store is away, wait for it."""
+        """Publish until cancelled, then what is left; while the broker or the store is away, wait for it."""
         outage = kafka.Outage(log, "events wait in the outbox")
         while True:
             try:
@@ -87,19 +91,23 @@ class Relay:
         """Publish what is offered until the next sweep is due."""
         loop = asyncio.get_running_loop()
         end = loop.time() + SWEEP_SECONDS
-        while not self._behind and loop.time() < end:
-            try:
-                async with asyncio.timeout_at(end):
-                    await self._wake.wait()
-            except TimeoutError:
-                return
-            await asyncio.sleep(GATHER_SECONDS)
-            batch = list(islice(self._offered, BATCH))
-            await self._publish(publisher, batch)
-            for _ in batch:
-                self._offered.popleft()
-            if not self._offered:
-                self._wake.clear()
+        try:
+            while not self._behind and loop.time() < end:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(end):
+                        await self._wake.wait()
+                await asyncio.sleep(GATHER_SECONDS)
+                batch = list(islice(self._offered, BATCH))
+                await self._publish(publisher, batch)
+                for _ in batch:
+                    self._offered.popleft()
+                if not self._offered:
+                    self._wake.clear()
+        except asyncio.CancelledError:
+            with suppress(Exception):  # what is not sent is found when the service starts again
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._publish(publisher, [*self._offered])
+            raise
 
     async def _publish(self, publisher: kafka.Publisher, events: Sequence[Outgoing]) -> None:
         await publisher.send([_record(outgoing) for outgoing in events])  # without any, it still hears of the brokers
