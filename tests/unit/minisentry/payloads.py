@@ -86,3 +86,4 @@ def otlp(*spans: Span, service: str = "payment") -> bytes:
 
 
 FAILED = Status(code=Status.STATUS_CODE_ERROR)
+CONSUMER, PRODUCER = Span.SPAN_KIND_CONSUMER, Span.SPAN_KIND_PRODUCER

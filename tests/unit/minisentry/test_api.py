@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 
 from tests.unit.minisentry.conftest import ORG, TOKEN, Server
-from tests.unit.minisentry.payloads import FAILED, error, otlp, otlp_span, span_id, trace_id, transaction
+from tests.unit.minisentry.payloads import (
+    CONSUMER,
+    FAILED,
+    PRODUCER,
+    REMOTE,
+    error,
+    otlp,
+    otlp_span,
+    span_id,
+    text,
+    trace_id,
+    transaction,
+)
 
 SPAN_FIELDS = ["release", "count()", "failure_rate()", "p95(span.duration)"]
 
@@ -421,6 +433,30 @@ def test_trace(shared: Server, name: str) -> None:
     assert [found["description"] for found in charge["errors"]] == ["ValueError: declined"]
     assert (lost["event_type"], lost["description"]) == ("error", "KeyError: declined")
     assert shared.ask(f"/trace/{trace_id()}/") == []
+
+
+def test_the_processing_of_an_event_is_a_segment_of_its_consumer(shared: Server, name: str) -> None:
+    trace, bet = trace_id(), span_id()
+    attributes = [text("messaging.system", "kafka")]
+    consumed = otlp_span(name, "process bets", trace_id=trace, parent_span_id=bet, flags=REMOTE, kind=CONSUMER)
+    consumed.attributes.extend(attributes)
+    published = otlp_span(name, "publish bets", trace_id=trace, span_id=bet, parent_span_id=span_id(), kind=PRODUCER)
+    published.attributes.extend(attributes)
+    answer = shared.http.post(
+        "/api/1/integration/otlp/v1/traces/?sentry_key=a",
+        content=otlp(published, consumed, service="analytics"),
+        headers={"Content-Type": "application/x-protobuf"},
+    )
+    assert answer.status_code == 200
+    query = f'is_transaction:true transaction:"process bets" release:{name}'
+    assert rows(shared, "spans", ["transaction", "count()"], query) == [{"transaction": "process bets", "count()": 1}]
+    assert rows(shared, "spans", ["count()"], f"is_transaction:true release:{name}") == [{"count()": 1}]
+    (publish,) = shared.ask(f"/trace/{trace}/")
+    (process,) = publish["children"]
+    assert [(s["op"], s["is_transaction"]) for s in (publish, process)] == [
+        ("queue.publish", False),
+        ("queue.process", True),
+    ]
 
 
 def test_strange_traces(shared: Server, name: str) -> None:
