@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from reelback_operator.local import values
+
 from tests.local.stack import Player, Stack, read_until, until
 
 
@@ -26,15 +28,15 @@ def test_a_second_up_says_that_the_stack_runs(stack: Stack) -> None:
     assert stack.processes() == before
 
 
-def test_status_shows_every_process_within_800_mib(stack: Stack) -> None:
+def test_status_shows_every_process_within_one_and_a_half_gibibytes(stack: Stack) -> None:
     shown = stack.run("status")
     assert shown.returncode == 0, shown.stdout
     lines = {line.split()[0]: line.split() for line in shown.stdout.splitlines() if line.strip()}
-    assert {"supervisor", "redis", "mongodb", "gateway", "user", "game", "payment", "minisentry"} <= lines.keys()
-    assert 200 < int(lines["total"][-1]) <= 800
+    assert {"supervisor", "redis", "mongodb", "kafka", *values.load().services} <= lines.keys()
+    assert 400 < int(lines["total"][-1]) <= 1536
 
 
-@pytest.mark.parametrize("store", ["mongodb", "redis"])
+@pytest.mark.parametrize("store", ["kafka", "mongodb", "redis"])
 def test_a_store_that_is_killed_comes_back_with_its_data(stack: Stack, player: Player, store: str) -> None:
     before = stack.processes()[store]
     player.deposit(111)
