@@ -114,12 +114,16 @@ async def game(
 
 @asynccontextmanager
 async def user(
-    accounts: Accounts, redis_url: str, lifetime: timedelta = timedelta(hours=1), wait: bool = True
+    accounts: Accounts,
+    redis_url: str,
+    lifetime: timedelta = timedelta(hours=1),
+    offer: Callable[[Outgoing], None] = lambda _: None,
+    wait: bool = True,
 ) -> AsyncIterator[Channel]:
-    """User with sessions that last so long."""
+    """User with sessions that last so long; `offer` is told of changed accounts."""
     async with redis.connect(redis_url) as cache:
         sessions = Sessions(cache, lifetime)
-        servicer = User(accounts, sessions)
+        servicer = User(accounts, sessions, offer)
 
         async def ready() -> None:
             await accounts.ready()

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
-from pymongo import ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 from reelback_common.events import Outgoing
@@ -22,6 +23,8 @@ from reelback_game.rounds import Round, State
 from reelback_game.slots import Outcome, Win
 
 PAGE = 200
+SEARCHED = 1_000
+"""How many of the oldest rounds in the outbox are looked at for interrupted ones."""
 
 
 class Rounds:
@@ -86,11 +89,12 @@ class Rounds:
         return sorted(found, key=lambda played: played.sequence, reverse=True)
 
     async def interrupted(self, age: timedelta, limit: int) -> list[Round]:
-        """Rounds that were last asked for at least `age` ago and came to no end."""
+        """Rounds that were last asked for at least `age` ago and came to no end; of the oldest in the outbox only, if
+        that is long because there is no broker."""
+        before = datetime.now(UTC) - age
         found: list[Round] = []
-        async for opened, settled in self._pages({"attempted_at": {"$lt": datetime.now(UTC) - age}}):
-            ended = {round_.round_id for round_ in settled}
-            found += [round_ for round_ in opened if round_.round_id not in ended]
+        async for opened, settled in self._pages(SEARCHED // PAGE):
+            found += [it for it in opened if it.round_id not in settled and it.attempted_at < before]
             if len(found) >= limit:
                 break
         return found[:limit]
@@ -98,23 +102,28 @@ class Rounds:
     async def unpublished(self, limit: int) -> Sequence[Outgoing]:
         """The events of settled rounds that are still in the outbox."""
         found: list[Round] = []
-        async for _, settled in self._pages({}):
-            found += sorted(settled, key=lambda round_: round_.sequence)
+        async for opened, settled in self._pages():
+            ended = [it for it in opened if it.round_id in settled]
+            found += sorted(ended, key=lambda it: settled[it.round_id])
             if len(found) >= limit:
                 break
-        return [round_.settled_event() for round_ in found[:limit]]
+        return [it.settled_event() for it in found[:limit]]
 
     async def published(self, sent: Sequence[Outgoing]) -> None:
         """Take the rounds of these events out of the outbox."""
         await self._open.delete_many({"_id": {"$in": [outgoing.event.event_id for outgoing in sent]}})
 
-    async def _pages(self, query: Document) -> AsyncIterator[tuple[list[Round], list[Round]]]:
-        """Pages of what the outbox holds, in the order of insertion; and those of each page that are settled."""
-        cursor = self._open.find(query).batch_size(PAGE)
-        async with cursor:
-            while opened := [_round(document) for document in await cursor.to_list(PAGE)]:
-                keys = [round_.round_id for round_ in opened]
-                yield opened, [_round(document) async for document in self._rounds.find({"_id": {"$in": keys}})]
+    async def _pages(self, most: int | None = None) -> AsyncIterator[tuple[list[Round], dict[str, int]]]:
+        """What the outbox holds, in the order in which it was inserted; and which of each page are settled, with the
+        numbers of their bets. Each page is a query of its own: a long cursor is more than a small server can hold."""
+        for page in count() if most is None else range(most):
+            cursor = self._open.find().sort("$natural", ASCENDING).skip(page * PAGE).limit(PAGE)
+            opened = [_round(document) async for document in cursor]
+            if not opened:
+                return
+            keys = [it.round_id for it in opened]
+            ended = self._rounds.find({"_id": {"$in": keys}}, projection={"sequence": True})
+            yield opened, {document["_id"]: document["sequence"] async for document in ended}
 
 
 def _place(player_id: str, sequence: int) -> str:

@@ -9,7 +9,10 @@ from typing import Annotated
 from pydantic import Field
 from reelback.v1.user_pb2_grpc import add_UserServicer_to_server
 from reelback_common import mongo, redis, server, settings, telemetry
+from reelback_common.kafka import KafkaUrl
+from reelback_common.outbox import Relay
 
+from reelback_user.events import TOPIC
 from reelback_user.service import User
 from reelback_user.store import Accounts, Sessions
 
@@ -19,6 +22,7 @@ class Settings(settings.ServiceSettings):
 
     mongodb_url: str
     redis_url: str
+    kafka_url: KafkaUrl
     session_seconds: Annotated[int, Field(ge=60)] = 12 * 3600
 
 
@@ -27,16 +31,21 @@ async def serve(options: Settings) -> None:
     database = mongo.connect(options.mongodb_url, "user")
     cache = redis.connect(options.redis_url)
     accounts, sessions = Accounts(database), Sessions(cache, timedelta(seconds=options.session_seconds))
-    user = User(accounts, sessions)
+    relay = Relay(options.kafka_url, accounts, [TOPIC])
+    user = User(accounts, sessions, relay.offer)
 
     async def ready() -> None:
         await accounts.ready()
         await sessions.ready()
 
     try:
-        await server.serve(
-            "user", options, lambda it: add_UserServicer_to_server(user, it), ready, ["reelback.v1.User"]
-        )
+        # A relay that dies takes the process with it.
+        async with asyncio.TaskGroup() as beside:
+            relaying = beside.create_task(relay.run(), name="relay")
+            await server.serve(
+                "user", options, lambda it: add_UserServicer_to_server(user, it), ready, ["reelback.v1.User"]
+            )
+            relaying.cancel()
     finally:
         await cache.aclose()
         await database.client.close()

@@ -1,10 +1,10 @@
-"""The rules of an account: what may be registered, and how an address is compared. No I/O."""
+"""The rules of an account: what may be registered, how an address is compared, how it is verified. No I/O."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -31,6 +31,14 @@ class Unknown(Exception):
     """There is no such player."""
 
 
+class Contention(Exception):
+    """The account was changed by somebody else meanwhile; nothing was done."""
+
+
+class NotNow(Exception):
+    """The state of the account does not allow this."""
+
+
 class Kyc(StrEnum):
     """How far a player's identity is verified."""
 
@@ -42,7 +50,10 @@ class Kyc(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A player as stored. `email` is normalised; `password_hash` has its own parameters in it; times are UTC."""
+    """A player as stored. `email` is normalised; `password_hash` has its own parameters in it; times are UTC.
+
+    `kyc_changes` counts how often `kyc` has changed.
+    """
 
     player_id: str
     email: str
@@ -50,6 +61,27 @@ class Account:
     password_hash: str
     created_at: datetime
     kyc: Kyc = Kyc.NONE
+    kyc_changes: int = 0
+
+    def submitted(self) -> Account:
+        """The account once documents are handed in. Raises NotNow."""
+        if self.kyc not in (Kyc.NONE, Kyc.REFUSED):
+            raise NotNow(f"kyc: no documents are needed while it is {self.kyc}")
+        return self._with(Kyc.PENDING)
+
+    def decided(self, kyc: Kyc | None) -> Account:
+        """The account once somebody has looked at the documents; itself if that was decided before. Raises Invalid
+        and NotNow."""
+        if kyc not in (Kyc.VERIFIED, Kyc.REFUSED):
+            raise Invalid("kyc: a decision is KYC_VERIFIED or KYC_REFUSED")
+        if self.kyc is kyc:
+            return self
+        if self.kyc is not Kyc.PENDING:
+            raise NotNow(f"kyc: there is nothing to decide while it is {self.kyc}")
+        return self._with(kyc)
+
+    def _with(self, kyc: Kyc) -> Account:
+        return replace(self, kyc=kyc, kyc_changes=self.kyc_changes + 1)
 
 
 def normalise_email(email: str) -> str:

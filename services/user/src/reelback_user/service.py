@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -13,20 +14,23 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from reelback.v1 import user_pb2, user_pb2_grpc
 from reelback_common import faults, telemetry
+from reelback_common.events import Outgoing, trace_headers
 from reelback_common.refusals import refusing
 
 from reelback_user import passwords
 from reelback_user.accounts import (
     Account,
+    Contention,
     Denied,
     Invalid,
-    Kyc,
+    NotNow,
     Taken,
     Unknown,
     check_password,
     clean_name,
     normalise_email,
 )
+from reelback_user.events import KYC, change
 from reelback_user.store import Accounts, Session, Sessions
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -36,22 +40,20 @@ REFUSALS = {
     Taken: StatusCode.ALREADY_EXISTS,
     Denied: StatusCode.UNAUTHENTICATED,
     Unknown: StatusCode.NOT_FOUND,
+    NotNow: StatusCode.FAILED_PRECONDITION,
+    Contention: StatusCode.ABORTED,
 }
 UNAVAILABLE = (ConnectionFailure, RedisConnectionError, RedisTimeoutError)
-KYC = {
-    Kyc.NONE: user_pb2.KYC_NONE,
-    Kyc.PENDING: user_pb2.KYC_PENDING,
-    Kyc.VERIFIED: user_pb2.KYC_VERIFIED,
-    Kyc.REFUSED: user_pb2.KYC_REFUSED,
-}
+DECISIONS = {number: kyc for kyc, number in KYC.items()}
 
 
 class User(user_pb2_grpc.UserServicer):
-    """reelback.v1.User on stores of accounts and sessions."""
+    """reelback.v1.User on stores of accounts and sessions. `offer` is told of every change of an account."""
 
-    def __init__(self, accounts: Accounts, sessions: Sessions) -> None:
+    def __init__(self, accounts: Accounts, sessions: Sessions, offer: Callable[[Outgoing], None]) -> None:
         self._accounts = accounts
         self._sessions = sessions
+        self._offer = offer
 
     async def Register(self, request: user_pb2.RegisterRequest, context: Context) -> user_pb2.Profile:
         """A new player, not signed in yet."""
@@ -59,11 +61,11 @@ class User(user_pb2_grpc.UserServicer):
             email = normalise_email(request.email)
             check_password(request.password)
             name = clean_name(request.display_name)
-            # Milliseconds are what the store keeps: this answer and later ones are the same.
-            now = datetime.now(UTC)
-            now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-            account = Account(secrets.token_hex(12), email, name, await passwords.hashed(request.password), now)
-            await self._accounts.add(account)
+            password_hash = await passwords.hashed(request.password)
+            account = Account(secrets.token_hex(12), email, name, password_hash, _now())
+            registered = change(account, account.created_at, trace_headers())
+            await self._accounts.add(account, registered)
+            self._offer(registered.event())
         return _profile(account)
 
     async def SignIn(self, request: user_pb2.SignInRequest, context: Context) -> user_pb2.Session:
@@ -96,10 +98,42 @@ class User(user_pb2_grpc.UserServicer):
         """Who a player is."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             await faults.inject("user.profile.slow_query_ms")
-            account = await self._accounts.by_id(request.player_id)
-            if account is None:
-                raise Unknown("player_id: no such player")
+            account = await self._known(request.player_id)
         return _profile(account)
+
+    async def SubmitKyc(self, request: user_pb2.SubmitKycRequest, context: Context) -> user_pb2.Profile:
+        """The player has handed in documents."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            account = (await self._known(request.player_id)).submitted()
+            await self._change_kyc(account)
+        return _profile(account)
+
+    async def DecideKyc(self, request: user_pb2.DecideKycRequest, context: Context) -> user_pb2.Profile:
+        """Somebody has looked at the documents."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            known = await self._known(request.player_id)
+            account = known.decided(DECISIONS.get(request.kyc))
+            if account is not known:
+                await self._change_kyc(account)
+        return _profile(account)
+
+    async def _known(self, player_id: str) -> Account:
+        account = await self._accounts.by_id(player_id)
+        if account is None:
+            raise Unknown("player_id: no such player")
+        return account
+
+    async def _change_kyc(self, account: Account) -> None:
+        changed = change(account, _now(), trace_headers())
+        if not await self._accounts.change_kyc(account, changed):
+            raise Contention("kyc: it was changed at the same moment, look again")
+        self._offer(changed.event())
+
+
+def _now() -> datetime:
+    """In the milliseconds that the store keeps: this answer and later ones are the same."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def _profile(account: Account) -> user_pb2.Profile:

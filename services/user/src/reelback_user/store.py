@@ -1,18 +1,26 @@
-"""Accounts in MongoDB, sessions in Redis."""
+"""Accounts in MongoDB, sessions in Redis.
+
+An account's document is its own outbox: each change adds its event to the array `outbox` in the same update, and the
+event leaves when it is published.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
+from pymongo import ASCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 from redis.asyncio import Redis
+from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
 
 from reelback_user.accounts import Account, Kyc, Taken
+from reelback_user.events import Change
 
 
 class Accounts:
@@ -27,16 +35,41 @@ class Accounts:
         """Return when the store answers and keeps addresses unique."""
         if not self._prepared:
             await self._accounts.create_index("email", unique=True)
+            await self._accounts.create_index("outbox.at", sparse=True)
             self._prepared = True
         await self._database.command("ping")
 
-    async def add(self, account: Account) -> None:
+    async def add(self, account: Account, change: Change) -> None:
         """Store a new account. Raises Taken."""
         fields = asdict(account)
         try:
-            await self._accounts.insert_one({"_id": fields.pop("player_id"), **fields})
+            await self._accounts.insert_one({"_id": fields.pop("player_id"), **fields, "outbox": [_kept(change)]})
         except DuplicateKeyError:
             raise Taken("email: another account has this address") from None
+
+    async def change_kyc(self, account: Account, change: Change) -> bool:
+        """Store the changed state of an account; false if somebody else has changed it since."""
+        done = await self._accounts.update_one(
+            {"_id": account.player_id, "kyc_changes": account.kyc_changes - 1},
+            {"$set": {"kyc": account.kyc, "kyc_changes": account.kyc_changes}, "$push": {"outbox": _kept(change)}},
+        )
+        return done.modified_count == 1
+
+    async def unpublished(self, limit: int) -> Sequence[Outgoing]:
+        """The events in the outboxes of all accounts: the oldest account first, each player's in order."""
+        found: list[Outgoing] = []
+        waiting = self._accounts.find({"outbox.at": {"$exists": True}}, projection={"outbox": True})
+        async for document in waiting.sort("outbox.at", ASCENDING).limit(limit):
+            found += [_change(document["_id"], kept).event() for kept in document["outbox"]]
+        return found[:limit]
+
+    async def published(self, sent: Sequence[Outgoing]) -> None:
+        """Take these events out of their accounts."""
+        players = {outgoing.event.player_id for outgoing in sent}
+        events = [outgoing.event.event_id for outgoing in sent]
+        await self._accounts.update_many(
+            {"_id": {"$in": [*players]}}, {"$pull": {"outbox": {"event_id": {"$in": events}}}}
+        )
 
     async def by_email(self, email: str) -> Account | None:
         """The account with a normalised address."""
@@ -98,5 +131,17 @@ def _key(session_id: str) -> str:
 def _account(document: Document | None) -> Account | None:
     if document is None:
         return None
-    fields = {"player_id": document.pop("_id"), **document, "kyc": Kyc(document["kyc"])}
-    return Account(**fields)
+    fields = {name: value for name, value in document.items() if name not in ("_id", "outbox")}
+    return Account(**{**fields, "player_id": document["_id"], "kyc": Kyc(document["kyc"])})
+
+
+def _kept(change: Change) -> Document:
+    """A change as it stands in the outbox of its account."""
+    fields = asdict(change)
+    del fields["player_id"]
+    return {"event_id": change.event_id, **fields}
+
+
+def _change(player_id: str, kept: Document) -> Change:
+    fields = {name: value for name, value in kept.items() if name != "event_id"}
+    return Change(**{**fields, "player_id": player_id, "kyc": Kyc(kept["kyc"])})
