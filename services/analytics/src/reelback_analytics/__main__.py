@@ -23,7 +23,7 @@ from reelback_analytics.paytables import Paytables
 from reelback_analytics.report import played_since
 from reelback_analytics.retention import Retention
 from reelback_analytics.service import Analytics
-from reelback_analytics.store import Tallies
+from reelback_analytics.store import Contention, Tallies
 from reelback_analytics.tally import KINDS, Money, Play
 from reelback_analytics.watch import Watch
 
@@ -80,7 +80,7 @@ async def serve(options: Settings) -> None:
             paytables = Paytables(GameStub(game))
             intake = Intake(tallies, Watch(played, paid, paytables, alerts, relay), live, meter)
             topics = [kind.TOPIC for kind in KINDS]
-            consumer = Consumer(options.kafka_url, "analytics", topics, intake.handle, retry=(PyMongoError,))
+            consumer = Consumer(options.kafka_url, "analytics", topics, intake.handle, retry=(PyMongoError, Contention))
             analytics = Analytics(tallies, retention, paytables)
 
             async def count() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -13,6 +12,7 @@ from reelback.v1 import events_pb2
 from reelback_common.events import Outgoing, trace_headers
 from reelback_common.mongo import Document
 
+from reelback_analytics.remembered import Remembered
 from reelback_analytics.rules import Finding
 
 RETENTION = timedelta(days=90)
@@ -26,7 +26,7 @@ class Alerts:
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._alerts = database["alerts"]
-        self._raised: OrderedDict[str, None] = OrderedDict()
+        self._raised: Remembered[str, None] = Remembered(REMEMBERED)
 
     async def prepare(self) -> None:
         """Create the indexes, of which one forgets what is old."""
@@ -55,8 +55,6 @@ class Alerts:
         except DuplicateKeyError:
             alert = None
         self._raised[key] = None
-        if len(self._raised) > REMEMBERED:
-            self._raised.popitem(last=False)
         return alert
 
     async def unpublished(self, limit: int) -> Sequence[Outgoing]:

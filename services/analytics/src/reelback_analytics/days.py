@@ -7,7 +7,6 @@ were counted by another instance, or before a restart.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -15,6 +14,7 @@ from pymongo import ASCENDING, ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
 from reelback_common.mongo import Document
 
+from reelback_analytics.remembered import Remembered
 from reelback_analytics.store import Tallies
 from reelback_analytics.tally import Sums, Tally
 
@@ -34,7 +34,7 @@ class Days(Generic[S]):
         self._days = database["days"]
         self._tallies = tallies
         self._kind = kind
-        self._known: OrderedDict[str, dict[int, S]] = OrderedDict()
+        self._known: Remembered[str, dict[int, S]] = Remembered(REMEMBERED)
 
     async def prepare(self) -> None:
         """Create the index that forgets days."""
@@ -50,9 +50,6 @@ class Days(Generic[S]):
                 minutes |= await self._tallies.minutes(self._kind, tally.player_id, tally.game, unknown)
         minutes[tally.minute] = sums
         self._known[key] = minutes
-        self._known.move_to_end(key)
-        if len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
         return minutes
 
     async def _note(self, key: str, tally: Tally) -> list[int]:
