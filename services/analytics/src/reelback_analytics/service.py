@@ -80,13 +80,10 @@ class Analytics(analytics_pb2_grpc.AnalyticsServicer):
 def _window(request: analytics_pb2.GetReportRequest) -> timedelta:
     if not request.HasField("window"):
         return DEFAULT_WINDOW
-    try:
-        window = request.window.ToTimedelta()
-    except ValueError as error:
-        raise Invalid(f"window: {error}") from None
-    if not timedelta(0) < window <= MAX_AGE:
+    seconds = request.window.seconds + request.window.nanos / 10**9
+    if not (0 <= request.window.nanos < 10**9 and 0 < seconds <= MAX_AGE.total_seconds()):
         raise Invalid(f"window: must be longer than nothing and at most {MAX_AGE.days} days")
-    return window
+    return timedelta(seconds=seconds)
 
 
 def _game(game: str, play: Play, machine: Machine | None) -> analytics_pb2.GameReport:
