@@ -88,9 +88,10 @@ def _part(message: EmailMessage, kind: str) -> str:
     if part is None or not isinstance(payload, bytes):
         return ""
     try:
-        return payload.decode(part.get_content_charset("utf-8"), "replace")
+        text = payload.decode(part.get_content_charset("utf-8"), "replace")
     except LookupError:  # a character set nobody knows
-        return payload.decode("utf-8", "replace")
+        text = payload.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n")
 
 
 def _header(message: Message, name: str) -> str:

@@ -20,7 +20,7 @@ from reelback_notification.messages import Message
 from reelback_notification.routes import Route
 from reelback_notification.store import Outcome, State
 
-ATTEMPT = 10.0
+ATTEMPT = 8.0
 """Seconds a delivery may take."""
 
 MESSAGES = Counter(
@@ -56,9 +56,9 @@ async def attempt(route: Route, group: Sequence[Message], retries: Retries) -> A
     try:
         await _traced(route, group)
     except Later as later:
-        return Attempt(put_off(group, later.due_at))
+        return Attempt(_put_off(group, later.due_at))
     except PyMongoError:
-        return Attempt(put_off(group, datetime.now(UTC) + retries.pause(1)))
+        return Attempt(_put_off(group, datetime.now(UTC) + retries.pause(1)))
     except Deferred as error:
         return Attempt(_again(group, retries, str(error)), False if isinstance(error, Unreachable) else None)
     except Refused as error:
@@ -66,11 +66,6 @@ async def attempt(route: Route, group: Sequence[Message], retries: Retries) -> A
     except Exception as error:  # a mistake of ours, which Sentry has
         return Attempt(_failed(group, type(error).__name__))
     return Attempt(_over(group, State.SENT), provider_works=True)
-
-
-def put_off(group: Sequence[Message], due_at: datetime, reason: str = "") -> list[Outcome]:
-    """The messages wait until then."""
-    return [Outcome(message, State.PENDING, reason, due_at) for message in group]
 
 
 async def _traced(route: Route, group: Sequence[Message]) -> None:
@@ -98,7 +93,11 @@ def _again(group: Sequence[Message], retries: Retries, reason: str) -> list[Outc
     if tried >= retries.attempts:
         return _failed(group, reason)
     _count(group, "put off")
-    return put_off([_tried(message) for message in group], datetime.now(UTC) + retries.pause(tried), reason)
+    return _put_off([_tried(message) for message in group], datetime.now(UTC) + retries.pause(tried), reason)
+
+
+def _put_off(group: Sequence[Message], due_at: datetime, reason: str = "") -> list[Outcome]:
+    return [Outcome(message, State.PENDING, reason, due_at) for message in group]
 
 
 def _failed(group: Sequence[Message], reason: str) -> list[Outcome]:

@@ -76,10 +76,7 @@ class Mailer:
         """Hand a mail over. Raises Refused, Deferred or Unreachable."""
         mail = self._mail(message_id, recipient, text)
         try:
-            if self._connection is None:
-                self._connection = _server(self._url)
-                await self._connection.connect()
-            await self._connection.send_message(mail)
+            await (await self._connected()).send_message(mail)
         except SMTPRecipientsRefused as error:
             raise _judged(error.recipients[0].code) from error
         except SMTPDataError as error:
@@ -91,6 +88,17 @@ class Mailer:
             if isinstance(error, (SMTPException, OSError)):
                 raise Unreachable(type(error).__name__) from error
             raise
+
+    async def _connected(self) -> SMTP:
+        if self._connection is None:
+            self._connection = _server(self._url)
+            try:
+                await self._connection.connect()
+            except SMTPResponseException:
+                raise
+            except (SMTPException, OSError) as error:  # no mail was spoken of: the text has no address in it
+                raise Unreachable(f"no connection: {error}") from error
+        return self._connection
 
     async def close(self) -> None:
         """Say goodbye, if there is a connection."""

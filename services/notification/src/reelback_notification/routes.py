@@ -121,7 +121,7 @@ class Alerts:
     async def deliver(self, group: Sequence[Message]) -> None:
         """Post the newest with the number of all, or wait until it is time."""
         now = datetime.now(UTC)
-        if (speak_at := await self.store.speak(group[0].group, now, self.quiet)) > now:
+        if (speak_at := await self.store.reserve(f"rule:{group[0].group}", now, self.quiet)) > now:
             raise Later(speak_at)
         await self.webhook.post(group[-1].id, {"text": alert_text(group)})
 

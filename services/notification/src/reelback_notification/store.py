@@ -1,19 +1,21 @@
 """Messages and preferences in MongoDB.
 
-`outgoing` is small: what is not delivered yet, {_id, player_id, channel, ..., due_at}. Who delivers a message claims
-it first, by putting `due_at` as far away as a claim lasts; a claim whose owner died is due again by itself. What is
-delivered, or never will be, is copied to `messages`, and then leaves `outgoing`. So an event that comes again makes a
-message that is in one of the two already: at once (same _id), or when it is claimed.
+What is not delivered yet is in `outgoing_<channel>`: small collections, since they are looked through. What is over is
+copied to `messages`, and then leaves there; so an event that comes again makes a message that is in one of the two
+already, and is dropped at once, or before it is sent.
+
+One process at a time sends what is in a channel: who has reserved it. A reservation ends by itself, so that whoever
+dies with one is followed by another.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
 
 from pymongo import ASCENDING, DESCENDING, UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
@@ -22,9 +24,6 @@ from reelback_common.mongo import Document
 
 from reelback_notification.messages import Channel, Message, Template
 from reelback_notification.preferences import Preferences
-
-CLAIM = timedelta(seconds=30)
-"""How long a claim lasts; nobody works on one for as long."""
 
 _DUPLICATE = 11000
 
@@ -50,30 +49,24 @@ class Outcome:
     at: datetime
 
 
-class Claim(NamedTuple):
-    """Messages to be delivered now, and when the next one is due, if any is known."""
-
-    messages: list[Message]
-    next_due: datetime | None
-
-
 class Store:
     """Every method raises PyMongoError when the store does not answer."""
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._database = database
-        self._outgoing = database["outgoing"]
+        self._outgoing = {channel: database[f"outgoing_{channel}"] for channel in Channel}
         self._messages = database["messages"]
         self._preferences = database["preferences"]
-        self._quiet = database["quiet"]
+        self._reserved = database["reserved"]
+        self._owner = secrets.token_hex(8)
         self._prepared = False
 
     async def ready(self) -> None:
         """Return when the store answers and has its indexes."""
         if not self._prepared:
-            await self._outgoing.create_index([("channel", ASCENDING), ("due_at", ASCENDING)])
-            for collection in (self._outgoing, self._messages):
-                await collection.create_index([("player_id", ASCENDING), ("created_at", DESCENDING)])
+            for outgoing in self._outgoing.values():
+                await outgoing.create_index("due_at")
+            await self._messages.create_index([("player_id", ASCENDING), ("created_at", DESCENDING)])
             self._prepared = True
         await self._database.command("ping")
 
@@ -93,40 +86,46 @@ class Store:
     async def add(self, message: Message) -> None:
         """A new message, due at once; nothing when it is on its way already."""
         fields = asdict(message)
+        with suppress(DuplicateKeyError):
+            await self._outgoing[message.channel].insert_one(
+                {"_id": fields.pop("id"), **fields, "due_at": message.created_at}
+            )
+
+    async def reserve(self, name: str, now: datetime, duration: timedelta) -> datetime:
+        """When `name` is free: `now`, and then it is this process' for so long; or later, and nothing is done."""
         try:
-            await self._outgoing.insert_one({"_id": fields.pop("id"), **fields, "due_at": message.created_at})
+            await self._reserved.update_one(
+                {"_id": name, "until": {"$lte": now}},
+                {"$set": {"until": now + duration, "owner": self._owner}},
+                upsert=True,
+            )
         except DuplicateKeyError:
-            return
+            document = await self._reserved.find_one({"_id": name})
+            return document["until"] if document else now + duration
+        return now
 
-    async def claim(self, channel: Channel, limit: int, now: datetime) -> Claim:
-        """At most `limit` messages of a channel that are due, the oldest first, for the caller alone."""
-        first = self._outgoing.find({"channel": channel}, {"due_at": True}).sort("due_at", ASCENDING).limit(limit)
-        due: list[str] = []
-        next_due = None
-        async for document in first:
-            if document["due_at"] > now:
-                next_due = document["due_at"]
-                break
-            due.append(document["_id"])
-        if not due:
-            return Claim([], next_due)
-        token = secrets.token_hex(8)
-        await self._outgoing.update_many(
-            {"_id": {"$in": due}, "due_at": {"$lte": now}}, {"$set": {"due_at": now + CLAIM, "claim": token}}
-        )
-        mine = {
+    async def release(self, name: str) -> None:
+        """End a reservation of this process before its time."""
+        await self._reserved.delete_one({"_id": name, "owner": self._owner})
+
+    async def due(self, channel: Channel, limit: int, now: datetime) -> list[Message]:
+        """Some messages of a channel that are due, at most `limit`; for who has reserved the channel."""
+        outgoing = self._outgoing[channel]
+        # Not sorted: the stand-in for mongod would read them all for it, and an index gives them in order anyway.
+        found = {
             document["_id"]: _message(document)
-            async for document in self._outgoing.find({"_id": {"$in": due}, "claim": token})
+            async for document in outgoing.find({"due_at": {"$lte": now}}).limit(limit)
         }
-        delivered = [
-            document["_id"] async for document in self._messages.find({"_id": {"$in": list(mine)}}, {"_id": True})
-        ]
-        if delivered:
-            await self._outgoing.delete_many({"_id": {"$in": delivered}})
-        return Claim([mine[each] for each in due if each in mine and each not in delivered], next_due)
+        if not found:
+            return []
+        over = [document["_id"] async for document in self._messages.find({"_id": {"$in": list(found)}}, {"_id": True})]
+        if over:
+            await outgoing.delete_many({"_id": {"$in": over}})
+        return [message for message_id, message in found.items() if message_id not in over]
 
-    async def settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep what became of claimed messages. May be repeated."""
+    async def settle(self, channel: Channel, outcomes: Sequence[Outcome]) -> None:
+        """Keep what became of messages of a channel. May be repeated."""
+        outgoing = self._outgoing[channel]
         over = [outcome for outcome in outcomes if outcome.state is not State.PENDING]
         if over:
             try:
@@ -134,40 +133,23 @@ class Store:
             except BulkWriteError as error:
                 if any(problem["code"] != _DUPLICATE for problem in error.details["writeErrors"]):
                     raise
-            await self._outgoing.delete_many({"_id": {"$in": [outcome.message.id for outcome in over]}})
+            await outgoing.delete_many({"_id": {"$in": [outcome.message.id for outcome in over]}})
         again = [
             UpdateOne(
                 {"_id": outcome.message.id},
-                {
-                    "$set": {
-                        "due_at": outcome.at,
-                        "attempts": outcome.message.attempts,
-                        "reason": outcome.reason,
-                    }
-                },
+                {"$set": {"due_at": outcome.at, "attempts": outcome.message.attempts, "reason": outcome.reason}},
             )
             for outcome in outcomes
             if outcome.state is State.PENDING
         ]
         if again:
-            await self._outgoing.bulk_write(again, ordered=False)
-
-    async def speak(self, rule: str, now: datetime, quiet: timedelta) -> datetime:
-        """When a message about `rule` may go out: `now`, and then none for as long as `quiet`; or later."""
-        try:
-            await self._quiet.update_one(
-                {"_id": rule, "until": {"$lte": now}}, {"$set": {"until": now + quiet}}, upsert=True
-            )
-        except DuplicateKeyError:
-            document = await self._quiet.find_one({"_id": rule})
-            return document["until"] if document else now
-        return now
+            await outgoing.bulk_write(again, ordered=False)
 
     async def history(self, player_id: str, limit: int) -> list[tuple[Message, State]]:
         """The newest messages to a player first."""
         found: dict[str, tuple[Message, State]] = {}
-        # What is being moved is in both for a moment: the later look wins.
-        for collection in (self._outgoing, self._messages):
+        # What is being moved is in two for a moment: the later look wins.
+        for collection in (*self._outgoing.values(), self._messages):
             cursor = collection.find({"player_id": player_id}).sort("created_at", DESCENDING).limit(limit)
             found |= {
                 document["_id"]: (_message(document), State(document.get("state", State.PENDING)))
