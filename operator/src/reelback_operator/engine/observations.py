@@ -122,7 +122,8 @@ def _of_a_release(spec: Spec, status: Status, since: datetime, end: datetime) ->
 
 def _without_one(spec: Spec, status: Status, since: datetime, end: datetime) -> Question | None:
     """The metrics alone, and the first error event of a target since a fault was asked for in it."""
-    if status.phase not in (Phase.ANALYZING, Phase.RECOVERING) or status.verdict is not None:
+    idle = status.phase == Phase.PENDING and bool(spec.load) and not status.load
+    if idle or status.phase == Phase.ROLLING_BACK or status.verdict is not None:
         return None
     asked = {fault.release: fault.asked_at for fault in status.faults if fault.asked_at}
     if asked:

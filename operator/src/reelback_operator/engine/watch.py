@@ -11,15 +11,26 @@ from reelback_operator.engine.run import CHANGE_SECONDS, ILL, Step
 from reelback_operator.engine.spec import Verdict
 from reelback_operator.engine.status import Phase
 
+# Players that have just come are not in the figures yet. They are waited for no longer than so many seconds.
+ARRIVAL_SECONDS = 30.0
+
 
 def _pending(run: Step) -> None:
-    """Check the targets of the faults, write down what they are like, start the players."""
+    """Check the targets of the faults, write down what they are like, start the players, wait until all is well."""
+    status, fresh = run.status, run.status.looked_at != run.now
     if not targets.prepared(run):
         return
-    if run.spec.load and not run.status.load:
+    if status.verdict is not None:  # the players are on their way out
+        _finish(run)
+    elif run.spec.load and not status.load:
         run.actions.append(SetLoad(run.spec.load.rps))
-    else:
-        run.enter(Phase.ANALYZING, "Watching", f"for {run.spec.analysis.deadline:g} s")
+    elif run.sentry_is_gone():
+        _sentry_gone(run)
+    elif run.seen.look is not None and fresh:
+        _take_in(run, run.seen.look)
+        if status.well_since or run.seconds_since(status.times.applied_at) > ARRIVAL_SECONDS:
+            status.checks, status.ailing_since = [], None
+            run.enter(Phase.ANALYZING, "Watching", f"for {run.spec.analysis.deadline:g} s")
 
 
 def _analyzing(run: Step) -> None:
@@ -31,7 +42,7 @@ def _analyzing(run: Step) -> None:
     elif run.seen.workloads is not None and (stranger := targets.stranger(run)):
         run.abort(stranger)
     elif run.sentry_is_gone():
-        _conclude(run, Verdict.ERROR, f"{status.failed_looks} times in a row: {run.seen.sentry_problem}")
+        _sentry_gone(run)
     elif run.seen.look is not None and fresh:
         _take_in(run, run.seen.look)
         _decide(run)
@@ -104,7 +115,7 @@ def _recovering(run: Step) -> None:
         _finish(run)
         return
     if run.sentry_is_gone():
-        _conclude(run, Verdict.ERROR, f"{status.failed_looks} times in a row: {run.seen.sentry_problem}")
+        _sentry_gone(run)
         return
     if run.seen.look is not None and fresh:
         _take_in(run, run.seen.look)
@@ -116,6 +127,11 @@ def _recovering(run: Step) -> None:
     elif waited > recovery.timeout:
         run.condition("Recovered", "False", "Timeout")
         _conclude(run, Verdict.FAILED, f"{status.message}{ILL}")
+
+
+def _sentry_gone(run: Step) -> None:
+    message = f"{run.status.failed_looks} times in a row: {run.seen.sentry_problem}"
+    _conclude(run, Verdict.ERROR, message)
 
 
 def _conclude(run: Step, verdict: Verdict, message: str) -> None:
