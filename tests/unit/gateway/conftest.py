@@ -1,4 +1,4 @@
-"""The gateway in front of the three real services, all inside the test's process, reached over real sockets."""
+"""The gateway in front of the real services, all inside the test's process, reached over real sockets."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from reelback.v1.game_pb2_grpc import GameStub
+from reelback.v1.notification_pb2_grpc import NotificationStub, add_NotificationServicer_to_server
 from reelback.v1.payment_pb2_grpc import PaymentStub
 from reelback.v1.user_pb2_grpc import UserStub
-from reelback_common import asgi, faults, redis
+from reelback_common import asgi, client, faults, redis
+from reelback_common.client import Channel
 from reelback_game.store import Rounds
 from reelback_gateway import app
 from reelback_gateway.backend import Backend
 from reelback_gateway.limits import Limiter
 from reelback_gateway.tokens import Tokens
+from reelback_notification.service import Notification
+from reelback_notification.store import Store
 from reelback_payment.store import Wallets
 from reelback_user.store import Accounts
 
 from tests.unit import services
+from tests.unit.common.ports import free_port
 
 SECRET = "a secret of thirty-two characters"
 ORIGIN = "https://play.example.com"
@@ -37,11 +42,12 @@ ORIGIN = "https://play.example.com"
 
 @dataclass
 class Gateway:
-    """A running gateway; `app` is the application inside."""
+    """A running gateway; `app` is the application inside, `backend` what stands behind it."""
 
     url: str
     app: FastAPI
     http: httpx2.AsyncClient
+    backend: Backend
 
     async def player(self) -> dict[str, str]:
         """The headers of a new player who is signed in."""
@@ -62,28 +68,48 @@ async def serve(backend: Backend) -> AsyncIterator[Gateway]:
         task = asyncio.create_task(server.serve([listener]))
         try:
             async with httpx2.AsyncClient(base_url=url) as http:
-                yield Gateway(url, application, http)
+                yield Gateway(url, application, http, backend)
         finally:
             server.should_exit = True
             await task
 
 
 @asynccontextmanager
+async def notified(store: Store | None) -> AsyncIterator[Channel]:
+    """The notification service on a store; without one nobody answers."""
+    if store is None:
+        async with client.connect(f"ipv4:127.0.0.1:{free_port()}", ["reelback.v1.Notification"]) as channel:
+            yield channel
+        return
+    servicer = Notification(store)
+    async with services.serving(
+        lambda it: add_NotificationServicer_to_server(servicer, it), store.ready, "reelback.v1.Notification"
+    ) as channel:
+        yield channel
+
+
+@asynccontextmanager
 async def platform(
-    mongodb_url: str, redis_url: str, limits_url: str | None = None, per_player: int = 1000
+    mongodb_url: str,
+    redis_url: str,
+    limits_url: str | None = None,
+    per_player: int = 1000,
+    notification: bool = True,
 ) -> AsyncIterator[Gateway]:
-    """The whole platform; the limits may have a Redis of their own."""
+    """The whole platform, or without notification; the limits may have a Redis of their own."""
     async with (
         services.database(mongodb_url) as database,
-        services.payment(Wallets(database)) as payment,
-        services.game(Rounds(database), payment, seed=4) as game,
         services.user(Accounts(database), redis_url) as user,
+        services.payment(Wallets(database), user) as payment,
+        services.game(Rounds(database), payment, seed=4) as game,
+        notified(Store(database) if notification else None) as notifying,
         redis.connect(limits_url or redis_url) as cache,
         serve(
             Backend(
                 UserStub(user),
                 GameStub(game),
                 PaymentStub(payment),
+                NotificationStub(notifying),
                 Tokens(SECRET),
                 Limiter(cache, per_player, per_address=1000),
             )

@@ -62,6 +62,7 @@ async def test_the_paytable_needs_no_sign_in(gateway: Gateway) -> None:
     paytable = (await gateway.http.get(f"{API}/paytable")).json()
     assert len(paytable["lines"]) == 5
     assert 0.94 < paytable["theoretical_rtp"] < 0.97
+    assert (paytable["game"], round(paytable["variance"], 2)) == ("classic", 11.44)
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Bad:
 
 PLAYER = {**ACCOUNT, "display_name": "Ada"}
 DEPOSIT = {"request_id": "d", "amount": 5}
+PREFERENCES = {"email": True, "sms": False, "push": False, "marketing": False, "phone": ""}
 LONE_SURROGATE = rb'{"email": "ada@example.com", "password": "correct horse", "display_name": "\ud800"}'
 
 
@@ -98,13 +100,28 @@ def finished(spans: InMemorySpanExporter, trace_id: str, kind: SpanKind, count: 
         Bad("GET", f"{API}/nowhere", 404, "Not Found"),
         Bad("PUT", f"{API}/wallet", 405, "Method Not Allowed"),
         Bad("POST", f"{API}/deposits", 422, "amount: Field required", json={"request_id": "d"}),
-        Bad("POST", f"{API}/deposits", 422, "amount: ", json={**DEPOSIT, "amount": 5.0}),
-        Bad("POST", f"{API}/deposits", 422, "amount: ", json={**DEPOSIT, "amount": True}),
-        Bad("POST", f"{API}/deposits", 422, "amount: ", json={**DEPOSIT, "amount": "5"}),
-        Bad("POST", f"{API}/deposits", 422, "amount: ", json={**DEPOSIT, "amount": 0}),
-        Bad("POST", f"{API}/deposits", 422, "amount: ", json={**DEPOSIT, "amount": -5}),
-        Bad("POST", f"{API}/deposits", 422, "amount: ", json={**DEPOSIT, "amount": 2**70}),
+        *(
+            Bad("POST", f"{API}/{route}", 422, f"{field}: ", json={**body, field: amount})
+            for route, field, body in (
+                ("deposits", "amount", DEPOSIT),
+                ("withdrawals", "amount", DEPOSIT),
+                ("spins", "bet", {"request_id": "s", "bet": 5}),
+            )
+            for amount in (0, -5, 10.5, 10.0, True, "5", None, 2**70)
+        ),
         Bad("POST", f"{API}/deposits", 422, "amount: must be from 1 to", json={**DEPOSIT, "amount": 2**40}),
+        Bad("POST", f"{API}/deposits", 409, "limit", json={**DEPOSIT, "amount": 20_000_000}),
+        Bad("POST", f"{API}/withdrawals", 409, "verified", json=DEPOSIT),
+        Bad("GET", f"{API}/transfers/no%2Fid", 404, "Not Found"),
+        Bad("GET", f"{API}/transfers/f:bet", 422, "request_id: "),
+        Bad("GET", f"{API}/transfers/unknown", 404, "request_id: "),
+        Bad("PUT", f"{API}/limits", 422, "bet: Field required", json={"deposit_per_day": 5}),
+        Bad("PUT", f"{API}/limits", 422, "bet: ", json={"deposit_per_day": 5, "bet": 0.5}),
+        Bad("PUT", f"{API}/limits", 422, "deposit_per_day: must be", json={"deposit_per_day": 2**40, "bet": 5}),
+        Bad("PUT", f"{API}/preferences", 422, "email: ", json={**PREFERENCES, "email": 1}),
+        Bad("PUT", f"{API}/preferences", 422, "phone: must be", json={**PREFERENCES, "phone": "1"}),
+        Bad("PUT", f"{API}/preferences", 422, "phone: is needed", json={**PREFERENCES, "sms": True}),
+        Bad("GET", f"{API}/messages?limit=0", 422, "limit: "),
         Bad("POST", f"{API}/deposits", 422, "amount: ", content=b'{"request_id": "d", "amount": NaN}'),
         Bad("POST", f"{API}/deposits", 422, "request_id: ", json={**DEPOSIT, "request_id": ""}),
         Bad("POST", f"{API}/deposits", 422, "request_id: ", json={**DEPOSIT, "request_id": "f:bet"}),
@@ -123,7 +140,7 @@ def finished(spans: InMemorySpanExporter, trace_id: str, kind: SpanKind, count: 
         Bad("POST", f"{API}/users", 422, "display_name: ", content=LONE_SURROGATE),
         Bad("POST", f"{API}/sessions", 401, "email or password is wrong", json={**ACCOUNT, "email": "eve@example.com"}),
     ],
-    ids=lambda bad: f"{bad.method} {bad.path} {bad.detail}",
+    ids=lambda bad: f"{bad.method} {bad.path} {bad.detail} {bad.json}",
 )
 async def test_every_error_is_a_problem(gateway: Gateway, spans: InMemorySpanExporter, bad: Bad) -> None:
     headers = await gateway.player() | {"Content-Type": "application/json"}
@@ -250,7 +267,7 @@ async def test_a_failure_of_the_gateway_itself_is_a_problem_too(gateway: Gateway
     ("variable", "value"), [("JWT_SECRET", "tooshort"), ("RATE_PER_PLAYER", "0"), ("CORS_ORIGINS", "*")]
 )
 def test_bad_variables_are_refused_by_name(variable: str, value: str) -> None:
-    targets = {f"{name}_TARGET": "dns:///127.0.0.1:1" for name in ("USER", "GAME", "PAYMENT")}
+    targets = {f"{name}_TARGET": "dns:///127.0.0.1:1" for name in ("USER", "GAME", "PAYMENT", "NOTIFICATION")}
     good = {"PORT": "0", "METRICS_PORT": "0", "REDIS_URL": "redis://127.0.0.1:1", "JWT_SECRET": SECRET, **targets}
     ended = subprocess.run(
         [sys.executable, "-m", "reelback_gateway"],
@@ -284,7 +301,10 @@ async def test_the_documentation_needs_no_other_server(gateway: Gateway) -> None
     api = (await gateway.http.get("/openapi.json")).json()
     assert set(api["paths"]) == {
         f"{API}/{path}"
-        for path in ("users", "sessions", "profile", "deposits", "wallet", "wallet/entries", "spins", "paytable")
+        for path in (
+            *("users", "sessions", "profile", "kyc", "deposits", "withdrawals", "transfers/{request_id}", "limits"),
+            *("wallet", "wallet/entries", "spins", "paytable", "preferences", "messages"),
+        )
     }
     for methods in api["paths"].values():
         for operation in methods.values():

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 from reelback.v1.game_pb2_grpc import GameStub
+from reelback.v1.notification_pb2_grpc import NotificationStub
 from reelback.v1.payment_pb2_grpc import PaymentStub
 from reelback.v1.user_pb2_grpc import UserStub
 from reelback_common import asgi, client, redis, settings, telemetry
@@ -20,6 +21,7 @@ IDEMPOTENT = {
     "user": ["reelback.v1.User/CheckSession", "reelback.v1.User/SignOut", "reelback.v1.User/GetProfile"],
     "game": ["reelback.v1.Game"],
     "payment": ["reelback.v1.Payment"],
+    "notification": ["reelback.v1.Notification"],
 }
 """Calls that may be sent again: reads, and what has a request id."""
 
@@ -33,6 +35,7 @@ class Settings(settings.ServiceSettings):
     user_target: str
     game_target: str
     payment_target: str
+    notification_target: str
     jwt_secret: Annotated[SecretStr, Field(min_length=32)]
     rate_per_player: Rate = 20
     rate_per_address: Rate = 500
@@ -46,18 +49,21 @@ async def serve(options: Settings) -> None:
         client.connect(options.user_target, IDEMPOTENT["user"]) as user,
         client.connect(options.game_target, IDEMPOTENT["game"]) as game,
         client.connect(options.payment_target, IDEMPOTENT["payment"]) as payment,
+        client.connect(options.notification_target, IDEMPOTENT["notification"]) as notification,
     ):
         backend = Backend(
             UserStub(user),
             GameStub(game),
             PaymentStub(payment),
+            NotificationStub(notification),
             Tokens(options.jwt_secret.get_secret_value()),
             Limiter(cache, options.rate_per_player, options.rate_per_address),
         )
         connected = False
 
         async def ready() -> None:
-            """Once each service was reached: one that goes away later is answered for call by call."""
+            """Once each service that players cannot do without was reached: one that goes away later, and
+            notification at any time, is answered for call by call."""
             nonlocal connected
             if not connected:
                 await asyncio.gather(*(channel.channel_ready() for channel in (user, game, payment)))

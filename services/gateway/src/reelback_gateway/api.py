@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from reelback.v1 import game_pb2, payment_pb2, user_pb2
 
-from reelback_gateway.backend import BackendOf, Player, check_address
+from reelback_gateway.backend import ADDRESS_LIMIT, BackendOf, Player
 from reelback_gateway.models import (
     Bet,
     Credentials,
-    Deposit,
     Entry,
+    Limits,
+    LimitsRequest,
+    Move,
     Paytable,
     ProblemDetails,
     Profile,
     Registration,
+    RequestId,
     Round,
     Token,
+    Transfer,
     Wallet,
 )
 from reelback_gateway.tokens import Claims
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 
-router = APIRouter(
-    prefix="/api/v1",
-    dependencies=[Depends(check_address)],
-    responses={"default": {"model": ProblemDetails, "description": "A problem (application/problem+json)"}},
-)
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {"model": ProblemDetails, "description": "A problem (application/problem+json)"}
+}
+
+router = APIRouter(prefix="/api/v1", dependencies=ADDRESS_LIMIT, responses=RESPONSES)
 
 
 @router.post("/users", status_code=201, tags=["players"])
@@ -61,11 +65,44 @@ async def profile(player: Player, backend: BackendOf) -> Profile:
     return Profile.of(await backend.user.GetProfile(user_pb2.GetProfileRequest(player_id=player.player_id)))
 
 
+@router.post("/kyc", status_code=202, tags=["players"])
+async def hand_in_documents(player: Player, backend: BackendOf) -> Profile:
+    """Hand in documents, to be verified: somebody will look at them."""
+    return Profile.of(await backend.user.SubmitKyc(user_pb2.SubmitKycRequest(player_id=player.player_id)))
+
+
 @router.post("/deposits", status_code=201, tags=["money"])
-async def deposit(body: Deposit, player: Player, backend: BackendOf) -> Entry:
+async def deposit(body: Move, player: Player, backend: BackendOf) -> Entry:
     """Put money into the wallet."""
     request = payment_pb2.MoveRequest(request_id=body.request_id, player_id=player.player_id, amount=body.amount)
     return Entry.of(await backend.payment.Deposit(request))
+
+
+@router.post("/withdrawals", status_code=201, tags=["money"])
+async def withdraw(body: Move, player: Player, backend: BackendOf) -> Entry:
+    """Take money out of the wallet: settled at once when it is little, else when somebody has decided."""
+    request = payment_pb2.MoveRequest(request_id=body.request_id, player_id=player.player_id, amount=body.amount)
+    return Entry.of(await backend.payment.Withdraw(request))
+
+
+@router.get("/transfers/{request_id}", tags=["money"])
+async def transfer(request_id: RequestId, player: Player, backend: BackendOf) -> Transfer:
+    """How far a deposit or a withdrawal has come."""
+    request = payment_pb2.GetEntryRequest(request_id=request_id, player_id=player.player_id)
+    return Transfer.of(await backend.payment.GetTransfer(request))
+
+
+@router.get("/limits", tags=["money"])
+async def limits(player: Player, backend: BackendOf) -> Limits:
+    """What the player is held to."""
+    return Limits.of(await backend.payment.GetLimits(payment_pb2.GetLimitsRequest(player_id=player.player_id)))
+
+
+@router.put("/limits", tags=["money"])
+async def set_limits(body: LimitsRequest, player: Player, backend: BackendOf) -> Limits:
+    """Be held to other limits, from now on."""
+    request = payment_pb2.Limits(player_id=player.player_id, deposit_per_day=body.deposit_per_day, bet=body.bet)
+    return Limits.of(await backend.payment.SetLimits(request))
 
 
 @router.get("/wallet", tags=["money"])

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse
 
-from reelback_gateway import api, play, problems
+from reelback_gateway import api, messages, play, problems
 from reelback_gateway.backend import Backend
 from reelback_gateway.body_limit import BodyLimit
 
@@ -31,6 +31,7 @@ def create(backend: Backend, cors_origins: Sequence[str]) -> FastAPI:
     )
     app.state.backend = backend
     app.include_router(api.router)
+    app.include_router(messages.router)
     app.include_router(play.router)
     problems.install(app)
     app.add_middleware(BodyLimit)
@@ -38,7 +39,7 @@ def create(backend: Backend, cors_origins: Sequence[str]) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["authorization", "content-type", *TRACE_HEADERS],
             max_age=600,
         )

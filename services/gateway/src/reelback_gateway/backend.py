@@ -17,6 +17,7 @@ from reelback_gateway.tokens import Claims, Invalid, Tokens
 
 if TYPE_CHECKING:  # the stubs' types exist for the type checker only
     from reelback.v1.game_pb2_grpc import GameAsyncStub
+    from reelback.v1.notification_pb2_grpc import NotificationAsyncStub
     from reelback.v1.payment_pb2_grpc import PaymentAsyncStub
     from reelback.v1.user_pb2_grpc import UserAsyncStub
 
@@ -28,6 +29,7 @@ class Backend:
     user: UserAsyncStub
     game: GameAsyncStub
     payment: PaymentAsyncStub
+    notification: NotificationAsyncStub
     tokens: Tokens
     limiter: Limiter
 
@@ -62,6 +64,10 @@ async def check_address(connection: HTTPConnection, backend: BackendOf) -> None:
     """Count the request for the address it comes from. Raises Problem 429."""
     if connection.client:
         await backend.limiter.check_address(connection.client.host)
+
+
+ADDRESS_LIMIT = [Depends(check_address)]
+"""What every router's requests pass first."""
 
 
 async def signed_in(

@@ -42,11 +42,18 @@ class Credentials(Request):
     password: Annotated[str, Field(max_length=128, examples=["correct horse"])]
 
 
-class Deposit(Request):
-    """Money in."""
+class Move(Request):
+    """Money in or out."""
 
     request_id: RequestId
     amount: Amount
+
+
+class LimitsRequest(Request):
+    """What a player wants to be held to."""
+
+    deposit_per_day: Annotated[Amount, Field(description="All deposits from midnight to midnight UTC.")]
+    bet: Annotated[Amount, Field(description="One bet.")]
 
 
 class Bet(Request):
@@ -75,7 +82,7 @@ class Profile(BaseModel):
                 "email": message.email,
                 "display_name": message.display_name,
                 "kyc": kyc,
-                "created_at": _time(message.created_at),
+                "created_at": utc(message.created_at),
             }
         )
 
@@ -104,7 +111,7 @@ class Entry(BaseModel):
     """A line of the ledger. `amount` is signed: a bet is negative."""
 
     request_id: str
-    kind: Literal["deposit", "withdrawal", "bet", "win"]
+    kind: Literal["deposit", "withdrawal", "bet", "win", "settlement", "reversal"]
     amount: int
     balance_after: int
     sequence: int
@@ -123,9 +130,34 @@ class Entry(BaseModel):
                 "balance_after": message.balance_after,
                 "sequence": message.sequence,
                 "reference": message.reference,
-                "created_at": _time(message.created_at),
+                "created_at": utc(message.created_at),
             }
         )
+
+
+class Transfer(BaseModel):
+    """A deposit or a withdrawal, and how far it has come."""
+
+    state: Literal["pending", "settled", "rejected", "reversed"]
+    entry: Entry
+
+    @classmethod
+    def of(cls, message: payment_pb2.Transfer) -> Self:
+        """From payment's answer."""
+        state = payment_pb2.TransferState.Name(message.state).removeprefix("TRANSFER_STATE_").lower()
+        return cls.model_validate({"state": state, "entry": Entry.of(message.entry)})
+
+
+class Limits(BaseModel):
+    """What a player is held to."""
+
+    deposit_per_day: int
+    bet: int
+
+    @classmethod
+    def of(cls, message: payment_pb2.Limits) -> Self:
+        """From payment's answer."""
+        return cls(deposit_per_day=message.deposit_per_day, bet=message.bet)
 
 
 class LineWin(BaseModel):
@@ -162,7 +194,7 @@ class Round(BaseModel):
             window=[symbols[start : start + message.reels] for start in starts],
             wins=[LineWin(line=w.line, symbol=w.symbol, count=w.count, amount=w.amount) for w in message.wins],
             balance_after=message.balance_after,
-            played_at=_time(message.played_at),
+            played_at=utc(message.played_at),
         )
 
 
@@ -175,19 +207,24 @@ class Pay(BaseModel):
 
 
 class Paytable(BaseModel):
-    """The machine. A line has the row on each reel, from 0 at the top; `theoretical_rtp` is computed, not measured."""
+    """The machine. A line has the row on each reel, from 0 at the top; `theoretical_rtp` and `variance` (of what one
+    round pays back of one unit of its bet) are computed, not measured."""
 
+    game: str
     lines: list[list[int]]
     pays: list[Pay]
     theoretical_rtp: float
+    variance: float
 
     @classmethod
     def of(cls, message: game_pb2.Paytable) -> Self:
         """From the game's answer."""
         return cls(
+            game=message.game,
             lines=[list(line.rows) for line in message.lines],
             pays=[Pay(symbol=p.symbol, count=p.count, multiplier=p.multiplier) for p in message.pays],
             theoretical_rtp=message.theoretical_rtp,
+            variance=message.variance,
         )
 
 
@@ -210,5 +247,6 @@ class ProblemDetails(BaseModel):
     trace_id: str
 
 
-def _time(stamp: Timestamp) -> datetime:
+def utc(stamp: Timestamp) -> datetime:
+    """The time of a message."""
     return stamp.ToDatetime(UTC)
