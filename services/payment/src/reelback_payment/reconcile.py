@@ -123,10 +123,11 @@ async def reconcile(mongodb_url: str) -> int:
     for player_id, lines in totals.differences.items():
         for line in lines:
             print(f"{player_id}: {line}")
-    print(
-        f"{len(totals.differences)} accounts differ" if totals.differences else "every balance is what its entries say"
-    )
-    return DIFFERENT if totals.differences else CLEAN
+    if count := len(totals.differences):
+        print("1 account differs" if count == 1 else f"{count} accounts differ")
+        return DIFFERENT
+    print("every balance is what its entries say")
+    return CLEAN
 
 
 if __name__ == "__main__":
