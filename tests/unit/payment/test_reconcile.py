@@ -83,7 +83,7 @@ async def test_books_in_order_are_counted(database: AsyncDatabase[Document]) -> 
         ),
         (
             lambda it: it["wallets"].update_one({"_id": "ada"}, {"$set": {"sequence": 3, "balance": 75}}),
-            ["entry 4: its number is used twice", "balance: expected 65, found 75"],
+            ["sequence: expected 4, found 3", "balance: expected 65, found 75"],
         ),
         (
             lambda it: it["wallets"].update_one(

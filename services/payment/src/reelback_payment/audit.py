@@ -32,7 +32,10 @@ class Audit:
 
     def close(self, wallet: Wallet) -> None:
         """Hold the wallet against all of its entries."""
-        self._number(wallet.sequence + 1)
+        if wallet.sequence < self._last:
+            self._differ(f"sequence: expected {self._last}, found {wallet.sequence}")
+        else:
+            self._number(wallet.sequence + 1)
         if wallet.balance != (expected := self.money_in - self.money_out):
             self._differ(f"balance: expected {expected}, found {wallet.balance}")
 

@@ -12,6 +12,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo.asynchronous.database import AsyncDatabase
@@ -26,7 +27,7 @@ from reelback_payment.ledger import Ledger
 from reelback_payment.store import read
 from reelback_payment.wallet import Wallet
 
-WALLETS, ENTRIES = 100, 500
+WALLETS, ENTRIES = 100, 200
 """How many are read at once."""
 
 CLEAN, DIFFERENT, NO_ANSWER = 0, 1, 2
@@ -90,12 +91,14 @@ class Books:
 
     async def _audit(self, wallet: Wallet) -> Audit:
         audit = Audit()
-        pending = {entry.sequence: entry for entry in wallet.pending}
-        for first in range(1, wallet.sequence + 1, ENTRIES):
-            numbers = range(first, min(first + ENTRIES, wallet.sequence + 1))
-            filed = await self._ledger.at(wallet.player_id, [number for number in numbers if number not in pending])
-            held = [entry for number, entry in pending.items() if number in numbers]
-            for entry in sorted([*filed, *held], key=lambda it: it.sequence):
+        last = max([wallet.sequence, *(entry.sequence for entry in wallet.pending)])
+        for first in range(1, last + 1, ENTRIES):
+            numbers = range(first, min(first + ENTRIES, last + 1))
+            pending = [entry for entry in wallet.pending if entry.sequence in numbers]
+            filed = {*numbers} - {entry.sequence for entry in pending}
+            for entry in sorted(
+                [*await self._ledger.at(wallet.player_id, sorted(filed)), *pending], key=attrgetter("sequence")
+            ):
                 audit.add(entry)
         audit.close(wallet)
         if await self._ledger.has(wallet.player_id, wallet.sequence + 1) and not await self._grown(wallet):
