@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
@@ -21,11 +22,13 @@ from reelback_analytics.service import Analytics
 from reelback_analytics.store import Tallies
 from reelback_analytics.tally import Money, Play
 from reelback_analytics.watch import Watch
+from reelback_common import mongo
 from reelback_common.client import Channel
 from reelback_common.mongo import Document
 from reelback_common.outbox import Relay
 
 from tests.unit import services
+from tests.unit.common.broker import Broker
 
 NOBODY = "kafka://127.0.0.1:1"
 MACHINE = Machine(theoretical_rtp=0.9, variance=4.0, max_return=100)
@@ -93,3 +96,23 @@ async def channel(analytics: Instance, paytables: Paytables) -> AsyncIterator[Ch
 @pytest.fixture
 async def analytics(database: AsyncDatabase[Document], paytables: Paytables) -> Instance:
     return await instance(database, paytables)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """One that is not started yet, for the topics of a process have fixed names."""
+    broker = Broker(tmp_path / "broker")
+    (tmp_path / "broker").mkdir()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+async def own(mongodb_url: str) -> AsyncIterator[AsyncDatabase[Document]]:
+    """The database of a process, whose name is fixed; empty."""
+    opened = mongo.connect(mongodb_url, "analytics")
+    try:
+        await opened.client.drop_database("analytics")
+        yield opened
+    finally:
+        await opened.client.close()

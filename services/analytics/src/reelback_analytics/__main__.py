@@ -103,8 +103,9 @@ async def serve(options: Settings) -> None:
                     ready,
                     ["reelback.v1.Analytics"],
                 )
-                for task in tasks:
+                for task in tasks:  # what is being counted may still raise an alert: the relay ends last
                     task.cancel()
+                    await asyncio.wait([task])
     finally:
         await database.client.close()
 
