@@ -48,7 +48,6 @@ class Channel(grpc.aio.Channel):
         self._options = _options(idempotent)
         self._deadline = deadline
         self._background: set[asyncio.Task[None]] = set()
-        self._ending: set[asyncio.Task[None]] = set()
         if target.startswith("endpoints:"):
             file = Path(target.removeprefix("endpoints:"))
             endpoints = _read(file)
@@ -99,7 +98,7 @@ class Channel(grpc.aio.Channel):
             headers: dict[str, str] = {}
             propagate.inject(headers, trace.set_span_in_context(span))
             started = made[1](request, timeout=limit, metadata=(*(metadata or ()), *headers.items()), **options)
-            started.add_done_callback(lambda done: _start(_end(span, done), self._ending))
+            started.add_done_callback(lambda done: _end(span, done))
             return started
 
         return call
@@ -132,7 +131,6 @@ class Channel(grpc.aio.Channel):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._inner.close(grace)
-        await asyncio.gather(*self._ending)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         """How the connection is now."""
@@ -159,9 +157,12 @@ def _start(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> N
     task.add_done_callback(tasks.discard)
 
 
-async def _end(span: Span, call: Any) -> None:
-    """End the span of a call that is done."""
-    code = await call.code()
+def _end(span: Span, call: Any) -> None:
+    """End the span of a call that is done, so that its code is there without waiting: no task is needed to get it."""
+    try:
+        call.code().send(None)
+    except StopIteration as answered:
+        code = answered.value
     rpc.set_status(span, code, failed=code is not grpc.StatusCode.OK)
     span.end()
 

@@ -36,35 +36,42 @@ class Telemetry(grpc.aio.ServerInterceptor):
     no event here: the callee has sent one.
     """
 
+    def __init__(self) -> None:
+        self._wrapped: dict[str, Handler] = {}
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        """The handler of the method, wrapped."""
-        handler = await continuation(handler_call_details)
+        """The handler of the method, wrapped; the same for each of its calls."""
         path = handler_call_details.method
-        if handler is None or path.startswith(SILENT):
-            return handler
-        if handler.response_streaming:
-            make = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else (grpc.unary_stream_rpc_method_handler)
-            )
-            behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
-        else:
-            make = (
-                grpc.stream_unary_rpc_method_handler
-                if handler.request_streaming
-                else (grpc.unary_unary_rpc_method_handler)
-            )
-            behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
+        if path not in self._wrapped:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None  # not kept: anybody can make up methods
+            self._wrapped[path] = handler if path.startswith(SILENT) else _wrap(path, handler)
+        return self._wrapped[path]
 
-        async def answer(request: Any, context: Context) -> Any:
-            return await _answer(path, behaviour, request, context)
 
-        return make(answer, handler.request_deserializer, handler.response_serializer)
+def _wrap(path: str, handler: grpc.RpcMethodHandler[Any, Any]) -> Handler:
+    if handler.response_streaming:
+        make = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.request_streaming
+            else (grpc.unary_stream_rpc_method_handler)
+        )
+        behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
+    else:
+        make = (
+            grpc.stream_unary_rpc_method_handler if handler.request_streaming else (grpc.unary_unary_rpc_method_handler)
+        )
+        behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
+
+    async def answer(request: Any, context: Context) -> Any:
+        return await _answer(path, behaviour, request, context)
+
+    return make(answer, handler.request_deserializer, handler.response_serializer)
 
 
 async def _answer(path: str, behaviour: Any, request: Any, context: Context) -> Any:

@@ -50,6 +50,7 @@ def properties(kafka_url: str) -> dict[str, Any]:
         raise ValueError("not kafka://host:port[,host:port]")
     found: dict[str, Any] = {
         "bootstrap.servers": servers,
+        "reconnect.backoff.ms": 500,
         "reconnect.backoff.max.ms": 1000,
         "logger": _client_log,
     }

@@ -37,22 +37,21 @@ def request(
     with sentry_sdk.isolation_scope() as scope, track_session(scope, session_mode="request"):
         scope.clear_breadcrumbs()
         scope.set_transaction_name(name)
-        token = context.attach(propagate.extract(carrier))
+        caller = propagate.extract(carrier)
+        span = _tracer.start_span(name, caller, kind, attributes)
+        token = context.attach(trace.set_span_in_context(span, caller))
         try:
-            with _tracer.start_as_current_span(
-                name, kind=kind, attributes=attributes, record_exception=False, set_status_on_exception=False
-            ) as span:
-                try:
-                    yield span
-                except expected:
-                    raise
-                except Exception as error:
-                    _capture(error)
-                    log.exception("%s failed", name)
-                    span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-                    raise
+            yield span
+        except expected:
+            raise
+        except Exception as error:
+            _capture(error)
+            log.exception("%s failed", name)
+            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
         finally:
             context.detach(token)
+            span.end()
 
 
 def _capture(error: Exception) -> None:

@@ -11,7 +11,6 @@ from typing import Self
 
 import sentry_sdk
 from opentelemetry import trace
-from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.propagate import set_global_textmap
@@ -27,11 +26,12 @@ from sentry_sdk.integrations.atexit import AtexitIntegration
 from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.integrations.excepthook import ExcepthookIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
-from sentry_sdk.integrations.otlp import OTLPIntegration, SentryOTLPPropagator
+from sentry_sdk.integrations.otlp import OTLPIntegration
 from sentry_sdk.integrations.threading import ThreadingIntegration
 from sentry_sdk.utils import Dsn
 
 from reelback_common import faults, logs, scrubbing
+from reelback_common.propagation import SentryHeaders
 from reelback_common.settings import ServiceSettings
 
 EXPORT_SECONDS = 5.0
@@ -115,10 +115,8 @@ def _start_sdks(service: str, settings: ServiceSettings, release: str) -> Tracer
         provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=4096, schedule_delay_millis=1000))
     trace.set_tracer_provider(provider)
     _start_sentry(service, settings, release, environment)
-    # After Sentry's own, so that the sampled flag of traceparent and other people's baggage survive.
-    set_global_textmap(
-        CompositePropagator([SentryOTLPPropagator(), TraceContextTextMapPropagator(), W3CBaggagePropagator()])
-    )
+    # The last one wins when a caller sends both: traceparent also has the state of other people's tracers.
+    set_global_textmap(CompositePropagator([SentryHeaders(), TraceContextTextMapPropagator()]))
     return provider
 
 
