@@ -1,18 +1,24 @@
-"""Both scenarios from their files, end to end, on one stack."""
+"""Every scenario from its file, end to end, on one stack; those that only watch are cut short."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from tests.local.stack import Stack, read_until, until
+from tests.local.stack import ROOT, Stack, read_until, until
 
 OLD, NEW = "payment@1.4.0", "payment@1.5.0"
 REGRESSION = "scenarios/scenario-release-regression.yaml"
 HEALTHY = "scenarios/scenario-healthy-release.yaml"
+OUTAGE = ROOT / "scenarios" / "scenario-payment-outage.yaml"
+BUSINESS = ROOT / "scenarios" / "scenario-business-metrics.yaml"
 
 
 def _deploys(stack: Stack, release: str) -> list[str]:
@@ -62,6 +68,69 @@ def test_a_run_is_alone_and_takes_back_what_it_did_when_interrupted(stack: Stack
     assert run.returncode == 130, output
     assert stack.report()["status"]["phase"] == "Aborted"
     until(lambda: stack.processes() == before, "the stack is as it was")
+
+
+@pytest.mark.timeout(240)
+def test_the_platforms_own_figures_are_in_sentry(stack: Stack, tmp_path: Path) -> None:
+    run = stack.run("run", str(_shorter(BUSINESS, tmp_path, {"analysis": {"deadline": "20s"}})), seconds=200)
+
+    assert run.returncode == 0, run.stdout
+    assert "verdict: Passed" in run.stdout
+    status = stack.report()["status"]
+    assert {check["name"]: check["outcome"] for check in status["checks"]} == dict.fromkeys(
+        ("rtp", "payments", "sessions", "volume"), "Passed"
+    )
+    fields = ["metric.name", "metric.unit", "count(metric.name)"]
+    rows = stack.sentry("events/", dataset="tracemetrics", field=fields, query="", statsPeriod="5m")["data"]
+    assert {row["metric.name"]: row["metric.unit"] for row in rows}.items() >= {
+        "game.rtp": "ratio",
+        "game.rtp.deviation": None,
+        "sessions.active": None,
+        "payment.success_rate": "ratio",
+        "bets.volume": "cent",
+        "bets.count": None,
+        "wins.volume": "cent",
+    }.items()
+
+
+@pytest.mark.timeout(300)
+def test_an_outage_ends_although_the_run_is_killed_in_the_middle(stack: Stack, tmp_path: Path) -> None:
+    def payment() -> Any:
+        return stack.ask("GET", "/workloads", params={"name": "payment"}).json()["payment"]
+
+    before = payment()
+    fault = {**yaml.safe_load(OUTAGE.read_text())["spec"]["faults"][0], "after": "2s", "duration": "12s"}
+    file = str(_shorter(OUTAGE, tmp_path, {"faults": [fault], "recovery": {"healthyFor": "4s", "timeout": "2m"}}))
+    first = stack.begin("run", file)
+    read_until(first, "FaultServing")
+    first.kill()
+    first.communicate()
+    assert payment()["env"] == {**before["env"], "REELBACK_FAULTS": '{"payment.charge.error_rate": 1}'}
+    assert payment()["stable"]["release"] == before["stable"]["release"]
+
+    second = stack.run("run", file, seconds=200)
+
+    assert second.returncode == 0, second.stdout
+    assert "verdict: Recovered" in second.stdout
+    assert "trace: http" in second.stdout
+    status = stack.report()["status"]
+    events = [event["event"] for event in status["timeline"]]
+    assert [events.count(event) for event in ("FaultAsked", "FaultServing", "FaultGone", "Recovered")] == [1] * 4
+    assert payment() == before
+    assert (status["sentry"]["releases"], status["sentry"]["deploys"]) == ([], []), (
+        "it was the same release all the time"
+    )
+    assert "loadgen" not in stack.processes()
+
+
+def _shorter(file: Path, folder: Path, changes: Mapping[str, Mapping[str, Any] | list[Any]]) -> Path:
+    """A scenario with other values in parts of its spec."""
+    manifest = yaml.safe_load(file.read_text())
+    for part, change in changes.items():
+        manifest["spec"][part] = change if isinstance(change, list) else {**manifest["spec"][part], **change}
+    shorter = folder / file.name
+    shorter.write_text(yaml.safe_dump(manifest))
+    return shorter
 
 
 @pytest.mark.timeout(240)
