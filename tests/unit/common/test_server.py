@@ -133,6 +133,37 @@ async def test_a_grpc_process_drains_in_order(start: Any) -> None:
     assert await asyncio.to_thread(process.popen.wait, 10) == 0
 
 
+async def test_what_a_caller_has_begun_is_carried_out_when_it_does_not_wait() -> None:
+    begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def charge(_: Any, request: Any, context: Any) -> payment_pb2.Entry:
+        begun.set()
+        await go_on.wait()
+        done.set()
+        return payment_pb2.Entry()
+
+    async def ready() -> None:
+        pass
+
+    servicer = payment_pb2_grpc.PaymentServicer
+    slow: Any = type("Slow", (servicer,), {"Charge": charge, "__abstractmethods__": frozenset()})()
+    server = Server(
+        ServiceSettings(port=0, metrics_port=0),
+        lambda it: payment_pb2_grpc.add_PaymentServicer_to_server(slow, it),
+        ready,
+        [PAYMENT],
+    )
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{await server.start()}") as channel:
+        stub: Any = payment_pb2_grpc.PaymentStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Charge(payment_pb2.MoveRequest(), timeout=0.3)
+        assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert begun.is_set()
+        go_on.set()
+        await asyncio.wait_for(done.wait(), 5)
+    await server.stop()
+
+
 async def test_an_http_process_drains_in_order(start: Any) -> None:
     back = await asyncio.to_thread(start, "back")
     middle = await asyncio.to_thread(start, "middle", TARGET=f"dns:///127.0.0.1:{back.port}")

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import Any, TypeAlias
 
@@ -85,7 +85,7 @@ async def _answer(path: str, behaviour: Any, request: Any, context: Context) -> 
     try:
         with traced(path.lstrip("/"), carrier, attributes, expected=(grpc.aio.AbortError,)) as span:
             try:
-                response = await _run(behaviour, request, context)
+                response = await _to_its_end(_run(behaviour, request, context))
                 code = _code(context)
             except grpc.aio.AbortError:
                 code = _code(context)
@@ -105,6 +105,33 @@ async def _answer(path: str, behaviour: Any, request: Any, context: Context) -> 
         DURATION.labels(attributes["rpc.service"], attributes["rpc.method"], code.name).observe(
             time.perf_counter() - started
         )
+
+
+_abandoned: set[asyncio.Task[Any]] = set()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, Any]) -> Any:
+    """What the work comes to. A caller who goes away, or whose deadline passes, does not cut it short.
+
+    PyMongo (4.20, on Python 3.11) keeps a lock for ever when a task that waits for a server is cancelled twice, as
+    gRPC does at a deadline: every later command of the process would wait for it. What is begun is carried out
+    instead, within the time that each store and each callee is given, and the same request, sent again, finds it done.
+    """
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            _abandoned.add(task)
+            task.add_done_callback(_forget)
+        raise
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for the outcome any more; a failure has to be seen nevertheless."""
+    _abandoned.discard(task)
+    if not task.cancelled() and (error := task.exception()) and not isinstance(error, grpc.aio.AbortError):
+        log.warning("what a caller did not wait for has failed: %s", type(error).__name__)
 
 
 async def _run(behaviour: Any, request: Any, context: Context) -> Any:
