@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Tools of others: their commands run in tests/cluster; here only the files they name are looked at.
 OTHERS = {"skaffold", "kubectl", "kind", "helm"}
 

@@ -72,7 +72,7 @@ def verdict(console: Console, status: Status, stack: StackStatus, home: Home) ->
     console.print(escape(status.message))
     took = status.durations
     if took.time_to_detect_seconds is not None:
-        console.print(f"time to detect: {took.time_to_detect_seconds:.1f} s from the first bad request")
+        console.print(f"time to detect: {took.time_to_detect_seconds:.1f} s from the first failure")
     if took.mttr_seconds is not None:
         console.print(f"MTTR: {took.mttr_seconds:.1f} s")
     if stack.minisentry:
