@@ -48,10 +48,10 @@ async def database(url: str) -> AsyncIterator[AsyncDatabase[Document]]:
 
 @asynccontextmanager
 async def serving(
-    register: Callable[[grpc.aio.Server], None], ready: Ready, service: str, wait: bool = True
+    register: Callable[[grpc.aio.Server], None], ready: Ready, service: str, wait: bool = True, port: int = 0
 ) -> AsyncIterator[Channel]:
-    """A channel to a server that is ready."""
-    running = server.Server(ServiceSettings(port=0, metrics_port=0), register, ready, [service])
+    """A channel to a server that is ready; it listens on `port`, or a free one."""
+    running = server.Server(ServiceSettings(port=port, metrics_port=0), register, ready, [service])
     port = await running.start()
     try:
         async with client.connect(f"ipv4:127.0.0.1:{port}", [service]) as channel:
@@ -85,6 +85,7 @@ async def payment(
     user: Channel | None = None,
     offer: Callable[[Outgoing], None] = lambda _: None,
     wait: bool = True,
+    port: int = 0,
 ) -> AsyncIterator[Channel]:
     """Payment on these wallets, which asks `user`; `offer` is told of failed payments."""
     async with AsyncExitStack() as stack:
@@ -95,7 +96,9 @@ async def payment(
             )
         servicer = Payment(wallets, Players(UserStub(user)), Failures(wallets.database, offer))
         yield await stack.enter_async_context(
-            serving(lambda it: add_PaymentServicer_to_server(servicer, it), wallets.ready, "reelback.v1.Payment", wait)
+            serving(
+                lambda it: add_PaymentServicer_to_server(servicer, it), wallets.ready, "reelback.v1.Payment", wait, port
+            )
         )
 
 

@@ -36,6 +36,8 @@ class Accounts:
         if not self._prepared:
             await self._accounts.create_index("email", unique=True)
             await self._accounts.create_index("outbox.at", sparse=True)
+            # For `change_kyc`: a small server looks up by exactly the fields of a unique index, or searches.
+            await self._accounts.create_index([("_id", ASCENDING), ("kyc_changes", ASCENDING)], unique=True)
             self._prepared = True
         await self._database.command("ping")
 
