@@ -12,8 +12,13 @@ from pathlib import Path
 import grpc
 from reelback.v1 import analytics_pb2, events_pb2
 from reelback.v1.analytics_pb2_grpc import AnalyticsStub
+from reelback.v1.game_pb2_grpc import add_GameServicer_to_server
 from reelback_common import client, kafka
 from reelback_common.client import Channel
+from reelback_common.server import Server
+from reelback_common.settings import ServiceSettings
+from reelback_game.service import Game
+from reelback_game.slots import CLASSIC
 
 from tests.unit import services
 from tests.unit.common.broker import Broker
@@ -74,3 +79,23 @@ async def serves(channel: Channel) -> bool:
         return await services.is_ready(channel)
     except grpc.aio.AioRpcError:
         return False
+
+
+@asynccontextmanager
+async def game(port: int) -> AsyncIterator[str]:
+    """A game that is only asked what it pays; its target."""
+
+    async def ready() -> None:
+        pass
+
+    server = Server(
+        ServiceSettings(port=port, metrics_port=0),
+        lambda it: add_GameServicer_to_server(Game(CLASSIC, None), it),  # type: ignore[arg-type]
+        ready,
+        ["reelback.v1.Game"],
+    )
+    await server.start()
+    try:
+        yield f"ipv4:127.0.0.1:{port}"
+    finally:
+        await server.stop()

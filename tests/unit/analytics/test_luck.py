@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from reelback_analytics.luck import BET_LEVELS, Machine, deviation, evidence
+from reelback_analytics import luck
+from reelback_analytics.luck import Machine, deviation, evidence
 from reelback_analytics.rules import FALSE_ALERT, impossible_luck
 from reelback_analytics.tally import Play
 from reelback_game.odds import theoretical_rtp, variance
@@ -49,7 +50,7 @@ def total(returns: Returns, bet: int = BET) -> Play:
     return Play(rounds=count, bet=count * bet, win=win, bet_squared=float(count * bet * bet), max_bet=bet)
 
 
-def highest(returns: Returns, machine: Machine, step: int = 1) -> float:
+def highest(returns: Returns, machine: Machine, step: int) -> float:
     """The most evidence that was ever seen while these rounds were played."""
     return max(evidence(total(returns[:count]), machine) for count in range(1, len(returns) + 1, step))
 
@@ -69,16 +70,23 @@ def test_honest_players_are_not_flagged_though_a_normal_bound_would_flag_some() 
     assert sum(far > 6 for far in after_forty) > 4
 
 
-@pytest.mark.parametrize("most", [10.0, 1000.0])
-def test_the_bound_holds_for_the_worst_payouts_however_often_it_is_looked_at(most: float) -> None:
-    """All or nothing is the most skewed that a machine can be: there the bound is nearest to the truth."""
-    rng, chance, alpha = np.random.default_rng(2), 0.9 / most, 0.02
+@pytest.mark.parametrize("tilt", luck.TILTS)
+@pytest.mark.parametrize("most", [2.0, 10.0, 1000.0])
+def test_an_honest_round_is_expected_to_give_no_evidence(
+    most: float, tilt: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Ville's inequality asks for, exactly; all or nothing is the most skewed that a machine can pay."""
+    monkeypatch.setattr(luck, "TILTS", (tilt,))
+    monkeypatch.setattr(luck, "BET_LEVELS", 1)
+    chance = 0.9 / most
     machine = Machine(0.9, chance * most**2 - 0.9**2, most)
-    players = (rng.random((1_000, 150)) < chance) * most
-    seen = [highest(player, machine) for player in players]
-    # The share of the levels is what is given away for bets that change, which these do not.
-    over = sum(found + math.log(BET_LEVELS) >= -math.log(alpha) for found in seen) / len(seen)
-    assert 0 < over <= alpha
+    won, lost = (evidence(total(np.array([returned]), bet=64), machine) for returned in (most, 0.0))
+    expected = chance * math.exp(won) + (1 - chance) * math.exp(lost)
+    assert expected <= 1
+    if tilt < 0.1:  # and it gives away little
+        assert expected > 0.99
+    both = evidence(total(np.array([most, 0.0]), bet=64), machine)
+    assert both == pytest.approx(won + lost)
 
 
 def best_of(times: int) -> Callable[[np.random.Generator, int], Returns]:

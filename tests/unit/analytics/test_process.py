@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -46,6 +49,7 @@ def reason(letter: Message) -> str:
     return why.decode()
 
 
+@pytest.mark.timeout(240)
 async def test_killed_at_work_and_every_event_counts_once(
     broker: Broker, mongodb_url: str, own: AsyncDatabase[Document], tmp_path: Path
 ) -> None:
@@ -127,3 +131,25 @@ async def test_it_comes_up_without_a_broker_and_catches_up(broker: Broker, mongo
                 return await events_of(channel) == {"bets": 1, "payments": 0, "users": 1}
 
             await until(counted, 30)
+
+
+A_TASK_DIES = """
+import runpy
+from reelback_analytics.paytables import Paytables
+
+async def die(self):
+    raise RuntimeError("a mistake")
+
+Paytables.run = die
+runpy.run_module("reelback_analytics", run_name="__main__", alter_sys=True)
+"""
+
+
+async def test_a_task_that_dies_ends_the_process(broker: Broker, mongodb_url: str) -> None:
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", A_TASK_DIES, env={**os.environ, **variables(broker, mongodb_url)}, stderr=subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        _, errors = await running.communicate()
+    assert running.returncode == 1
+    assert b"RuntimeError: a mistake" in errors

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,40 +9,16 @@ import httpx2
 import pytest
 from reelback.v1 import analytics_pb2
 from reelback.v1.analytics_pb2_grpc import AnalyticsStub
-from reelback.v1.game_pb2_grpc import add_GameServicer_to_server
 from reelback_common import kafka
 from reelback_common.client import Channel
-from reelback_common.server import Server
-from reelback_common.settings import ServiceSettings
-from reelback_game.service import Game
-from reelback_game.slots import CLASSIC
 
 from tests.unit.analytics.making import failed, moved, played
-from tests.unit.analytics.processes import ALL, calling, process, publish, serves, variables
+from tests.unit.analytics.processes import ALL, calling, game, process, publish, serves, variables
 from tests.unit.common import collector as collecting
 from tests.unit.common.broker import Broker
 from tests.unit.common.collector import Collector
 from tests.unit.common.ports import free_port
 from tests.unit.common.waiting import until
-
-
-@asynccontextmanager
-async def paytable() -> AsyncIterator[str]:
-    """The target of a game that is only asked what it pays."""
-
-    async def ready() -> None:
-        pass
-
-    game = Server(
-        ServiceSettings(port=0, metrics_port=0),
-        lambda it: add_GameServicer_to_server(Game(CLASSIC, None), it),  # type: ignore[arg-type]
-        ready,
-        ["reelback.v1.Game"],
-    )
-    try:
-        yield f"ipv4:127.0.0.1:{await game.start()}"
-    finally:
-        await game.stop()
 
 
 def assert_sent(collector: Collector) -> None:
@@ -118,7 +92,7 @@ async def test_what_it_shows(broker: Broker, mongodb_url: str, tmp_path: Path) -
             names = ("payment.success_rate", "wins.volume", "game.rtp.deviation")
             return all(metric(collector, name) for name in names) and metric(collector, "game.rtp")[-1]["value"] == 0.5
 
-        async with paytable() as target:
+        async with game(free_port()) as target:
             settings = variables(
                 broker,
                 mongodb_url,

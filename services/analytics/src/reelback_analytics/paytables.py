@@ -41,7 +41,7 @@ class Paytables:
         while True:
             try:
                 paytable = await self._game.GetPaytable(game_pb2.GetPaytableRequest(), timeout=TIMEOUT)
-                self._machines[paytable.game] = _machine(paytable)
+                self._machines[paytable.game] = machine_of(paytable)
                 await asyncio.sleep(KNOWN_SECONDS)
             except (grpc.aio.AioRpcError, ValueError) as error:
                 reason = error.code().name if isinstance(error, grpc.aio.AioRpcError) else str(error)
@@ -49,7 +49,7 @@ class Paytables:
                 await asyncio.sleep(UNKNOWN_SECONDS)
 
 
-def _machine(paytable: game_pb2.Paytable) -> Machine:
+def machine_of(paytable: game_pb2.Paytable) -> Machine:
     """ValueError when it lacks what is needed.
 
     A multiplier is in units of a line's bet, and all lines have the same: if all of them paid the most, a round would
