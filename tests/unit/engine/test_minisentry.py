@@ -1,0 +1,105 @@
+"""The client of Sentry's API against minisentry as it runs."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from reelback_operator.engine.observations import Measurement, Question
+from reelback_operator.engine.spec import MetricCheck
+from reelback_operator.engine.status import Counts
+from reelback_operator.sentry import Sentry, SentryError
+
+from tests.unit.minisentry.conftest import TOKEN, Server
+from tests.unit.minisentry.payloads import FAILED, error, otlp, otlp_span
+
+NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def minisentry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """minisentry on a Redis of its own."""
+    server = Server(tmp_path_factory.mktemp("minisentry"))
+    try:
+        server.start_redis()
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+def connect(server: Server, token: str = TOKEN) -> Sentry:
+    return Sentry(f"http://127.0.0.1:{server.port}", "reelback", "reelback", token, "test")
+
+
+async def test_minisentry_counts_and_names_the_failures(minisentry: Server) -> None:
+    name = f"s{uuid.uuid4().hex[:8]}"
+    old, new = f"{name}@1.4.0", f"{name}@1.5.0"
+    began = datetime.now(UTC).replace(microsecond=0)
+    spans = [otlp_span(old) for _ in range(30)] + [otlp_span(new) for _ in range(6)]
+    spans += [otlp_span(new, status=FAILED) for _ in range(4)]
+    path, headers = "/api/1/integration/otlp/v1/traces/", {"Content-Type": "application/x-protobuf"}
+    sent = minisentry.http.post(f"{path}?sentry_key=public", content=otlp(*spans), headers=headers)
+    assert sent.status_code == 200
+    trace = {"trace": {"trace_id": "ab" * 16, "span_id": "cd" * 8}}
+    minisentry.sent(("event", error(new, contexts=trace)), ("event", error(new)), ("event", error(old, "KeyError")))
+    question = Question((old, new), began, datetime.now(UTC) + timedelta(seconds=2), began, (new,), (new,))
+    async with connect(minisentry) as sentry:
+        look = await sentry.look(question)
+    assert look.traffic[old].counts == Counts(requests=30, failures=0)
+    assert look.traffic[new].counts == Counts(requests=10, failures=4)
+    assert look.traffic[new].p95 == pytest.approx(0.02, rel=0.1)
+    assert look.first_failure is not None
+    assert look.first_failure.at >= began
+    assert look.first_failure.trace_url is not None
+    assert "ab" * 16 in look.first_failure.trace_url
+    [issue] = look.issues[new]
+    assert (issue.events, "ValueError" in issue.title, issue.first_seen >= began) == (2, True, True)
+
+
+async def test_minisentry_lists_a_deploy_once(minisentry: Server) -> None:
+    release = f"s{uuid.uuid4().hex[:8]}@1.4.0"
+    finished = datetime.now(UTC)
+    async with connect(minisentry) as sentry:
+        await sentry.mark_release(release)
+        for _ in range(3):
+            await sentry.mark_deploy(release, "rollback from s@1.5.0", finished, finished, "http://board/x")
+        later = finished + timedelta(minutes=1)
+        await sentry.mark_deploy(release, "rollback from s@1.5.0", later, later, "")
+    deploys = minisentry.ask(f"/releases/{release}/deploys/")
+    assert [(deploy["name"], deploy["environment"]) for deploy in deploys] == [("rollback from s@1.5.0", "test")] * 2
+    assert {deploy["url"] for deploy in deploys} == {"http://board/x", None}
+
+
+async def test_minisentry_refuses_a_wrong_token(minisentry: Server) -> None:
+    async with connect(minisentry, "wrong") as sentry:
+        with pytest.raises(SentryError) as caught:
+            await sentry.look(Question(("payment@1.4.0",), NOW, NOW, NOW))
+    assert caught.value.status == 401
+
+
+async def test_minisentry_knows_the_metrics(minisentry: Server) -> None:
+    release, now = "analytics@1.4.0", datetime.now(UTC)
+    attributes = {
+        "sentry.release": {"type": "string", "value": release},
+        "sentry.environment": {"type": "string", "value": "test"},
+    }
+    sample = {"timestamp": time.time(), "trace_id": "ab" * 16, "attributes": attributes, "type": "gauge"}
+    rates = [{**sample, "name": "payment.success_rate", "unit": "ratio", "value": value} for value in (0.75, 1.0)]
+    sessions = {**sample, "name": "sessions.active", "value": 7}
+    minisentry.sent(("trace_metric", {"version": 2, "items": [*rates, sessions]}))
+    checks = tuple(
+        MetricCheck(type="Metric", name=name, metric=metric, kind="gauge", unit=unit, min=0.0)
+        for name, metric, unit in (
+            ("payments", "payment.success_rate", "ratio"),
+            ("sessions", "sessions.active", None),
+            ("silent", "game.rtp", "ratio"),
+        )
+    )
+    end = now + timedelta(seconds=2)
+    async with connect(minisentry) as sentry:
+        look = await sentry.look(Question((), end, end, now, metrics=checks))
+    assert look.metrics == {"payments": Measurement(0.875, 2), "sessions": Measurement(7.0, 1)}
