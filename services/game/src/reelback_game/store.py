@@ -39,7 +39,7 @@ class Rounds:
     async def ready(self) -> None:
         """Return when the store answers and keeps places unique."""
         if not self._prepared:
-            await self._rounds.create_index("place", unique=True)
+            await self._rounds.create_index("place", unique=True, sparse=True)
             self._prepared = True
         await self._database.command("ping")
 
