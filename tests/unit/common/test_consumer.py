@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from reelback_common import kafka
 from reelback_common.consumer import Consumer, Poison
 from reelback_common.events import DEAD_LETTERS, Outgoing
 
+from tests.unit.common.broker import Broker
 from tests.unit.common.kafka_parts import beside, consuming, in_order, new_name, outgoing, read_all, ready
 from tests.unit.common.waiting import until
 
@@ -248,3 +250,23 @@ async def test_a_consumer_without_a_broker_is_not_ready(caplog: pytest.LogCaptur
         await until(said)
         assert not await ready(consumer)
         assert not running.done()
+
+
+async def test_a_consumer_whose_broker_is_gone_says_so_and_ends_soon(tmp_path: Path) -> None:
+    topic, seen = new_name("bets"), list[str]()
+    broker = Broker(tmp_path)
+
+    async def handle(event: events_pb2.Event) -> None:
+        seen.append(event.event_id)
+
+    try:
+        await asyncio.to_thread(broker.start)
+        await send(broker.url, [outgoing(topic, "ann", 0)])
+        async with consuming(broker.url, [topic], handle) as consumer:
+            await until(lambda: seen_by(seen, 1))
+            broker.kill()
+            assert not await ready(consumer)
+            ending = time.monotonic()
+        assert time.monotonic() - ending < 4
+    finally:
+        broker.kill()

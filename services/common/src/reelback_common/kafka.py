@@ -17,7 +17,7 @@ from pymongo.errors import PyMongoError
 PARTITIONS = 3
 """Of a topic that is created here; replication is the broker's default."""
 
-REQUEST_SECONDS = 5.0
+REQUEST_SECONDS = 3.0
 """How long a question to the brokers is waited for."""
 
 DELIVERY_SECONDS = 10.0

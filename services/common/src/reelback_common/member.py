@@ -69,14 +69,14 @@ class Member:
 
     async def __aexit__(self, *_: object) -> None:
         """Commit what is stored and leave the group."""
-        await self._call(self._consumer.close)
+        await self._call(self._close)
         self._thread.shutdown(wait=False)
 
     async def ready(self) -> None:
         """Raise RuntimeError before the group has taken this member, KafkaException while no broker answers."""
         if not self._joined:
             raise RuntimeError("no partitions yet")
-        await self._call(partial(self._consumer.list_topics, self._topics[0], timeout=ANSWER_SECONDS))
+        await self._call(self._ask)
 
     async def fetch(self) -> list[Message]:
         """The next events; none when there are none for a moment. KafkaException: this member cannot go on."""
@@ -93,6 +93,14 @@ class Member:
 
     async def _call(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+    def _ask(self) -> None:
+        self._consumer.list_topics(self._topics[0], timeout=ANSWER_SECONDS)
+
+    def _close(self) -> None:
+        with suppress(KafkaException):
+            self._ask()  # closing would wait much longer for a broker that does not answer
+            self._consumer.close()
 
     def _fetch(self) -> list[Message]:
         first = self._consumer.poll(POLL_SECONDS)
