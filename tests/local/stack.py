@@ -95,6 +95,11 @@ class Stack:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def mails(self) -> list[dict[str, Any]]:
+        """What the mailbox has taken, the newest first."""
+        mails: list[dict[str, Any]] = httpx2.get(f"{self.url('mailbox')}/api/messages", timeout=10).json()
+        return mails
+
     def report(self) -> dict[str, Any]:
         """What the last run left."""
         report: dict[str, Any] = json.loads(self.home.last_run.read_text())
@@ -127,6 +132,11 @@ class Player:
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()
         return made
+
+    def register(self) -> tuple[int, str]:
+        """Register somebody else; the HTTP status, and the id of the trace."""
+        account = {"email": f"{secrets.token_hex(8)}@players.example", "password": secrets.token_hex(16)}
+        return self.traced("POST", "users", **account, display_name="Test")
 
     def deposit(self, amount: int) -> None:
         self.post("deposits", request_id=secrets.token_hex(8), amount=amount)

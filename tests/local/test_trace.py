@@ -20,16 +20,21 @@ def _service(span: dict[str, Any]) -> str:
     return str(span["additional_attributes"]["service.name"])
 
 
-def test_a_spin_is_one_trace_through_four_services(stack: Stack, player: Player) -> None:
+SERVICES = {"gateway", "user", "game", "payment", "analytics", "notification"}
+
+
+def test_a_spin_is_one_trace_through_six_services(stack: Stack, player: Player) -> None:
     status, trace = player.spin()
     assert status == 201
 
     def complete() -> list[dict[str, Any]] | None:
         spans = stack.sentry(f"trace/{trace}/")
         services = {_service(span) for span in _walk(spans)}
-        return spans if services == {"gateway", "user", "game", "payment"} and len(spans) == 1 else None
+        segments = {span["name"] for span in _walk(spans) if span["is_transaction"]}
+        all_there = services == SERVICES and {"process bets", "process payments"} <= segments
+        return spans if all_there and len(spans) == 1 else None
 
-    (root,) = until(complete, "one tree of the spans of four services", 20)
+    (root,) = until(complete, "one tree of the spans of six services", 20)
     assert (_service(root), root["is_transaction"]) == ("gateway", True)
     callers: dict[str, set[str]] = {}
     for parent in _walk([root]):
@@ -37,9 +42,12 @@ def test_a_spin_is_one_trace_through_four_services(stack: Stack, player: Player)
             assert child["parent_span_id"] == parent["event_id"]
             if child["is_transaction"]:
                 callers.setdefault(_service(child), set()).add(_service(parent))
-    assert callers == {"user": {"gateway"}, "game": {"gateway"}, "payment": {"game"}}
+    published = {"game", "payment"}
+    assert callers == {
+        "user": {"gateway"}, "game": {"gateway"}, "payment": {"game"}, "analytics": published, "notification": published
+    }  # fmt: skip
     releases = {span["additional_attributes"]["release"].partition("@")[0] for span in _walk([root])}
-    assert releases == {"gateway", "user", "game", "payment"}
+    assert releases == SERVICES
 
 
 @pytest.fixture
