@@ -31,7 +31,7 @@ def test_a_service_gets_what_the_values_say(home: Home) -> None:
     stack = plan(values.load(), {"REELBACK_PORT_OFFSET": "100"}, home)
     gateway = _first(stack, "gateway")
     assert (gateway.port, gateway.metrics_port) == (8180, 9180)
-    assert gateway.needs == {"user", "game", "payment", "notification", "redis"}
+    assert gateway.needs == {"redis"}
     assert gateway.env["PAYMENT_TARGET"] == f"endpoints:{home.endpoints('payment')}"
     assert gateway.env["REDIS_URL"] == "redis://127.0.0.1:6479"
     assert gateway.env["SENTRY_RELEASE"] == "gateway@1.4.0"

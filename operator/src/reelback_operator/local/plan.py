@@ -23,7 +23,7 @@ OFFSET = 3000
 class Spec:
     """One process: how it is started, and how it is seen to be ready.
 
-    `needs` are the processes that must be ready before it starts; `deadline` is seconds until it must be ready
+    `needs` are the stores that must be ready before it starts; `deadline` is seconds until it must be ready
     itself. Without a `probe` it counts as ready once it runs.
     """
 
@@ -34,7 +34,7 @@ class Spec:
     metrics_port: int | None = None
     probe: Literal["redis", "mongodb", "kafka", "http", "grpc"] | None = None
     needs: frozenset[str] = frozenset()
-    deadline: float = 60
+    deadline: float = 120
     release: str = ""
     note: str = ""
 
@@ -82,7 +82,8 @@ class Plan:
             port=ports[0],
             metrics_port=ports[1],
             probe=kind.protocol,
-            needs=frozenset(kind.calls) | (frozenset(kind.stores) & self.stores.keys()),
+            # Not the services it calls: all start at once, as they do on Kubernetes, and find each other.
+            needs=frozenset(kind.stores) & self.stores.keys(),
             release=release,
         )
 

@@ -11,7 +11,7 @@ from reelback_operator.engine.workload import Workload
 from reelback_operator.local.child import Child
 from reelback_operator.local.home import Home
 from reelback_operator.local.instances import Instances
-from reelback_operator.local.plan import LOADGEN, MINISENTRY, Plan
+from reelback_operator.local.plan import LOADGEN, MAILBOX, MINISENTRY, Plan
 from reelback_operator.local.status import Process
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Supervisor:
         self._rps = 0.0
 
     async def start(self) -> None:
-        """Start everything, each process once what it needs is ready. StartError names the first that fails."""
+        """Start everything, each service once its stores are ready. StartError names the first that fails."""
         for name in self._stores:
             self._home.data(name).mkdir(exist_ok=True)
         for instances in self._services.values():
@@ -55,8 +55,11 @@ class Supervisor:
         running = {name: instances.children for name, instances in self._services.items()}
         while running:
             called = {callee for name in running for callee in self._plan.services[name].calls}
+            # What the others still have to send and to tell is waited for.
+            if running.keys() - {MAILBOX, MINISENTRY}:
+                called.add(MAILBOX)
             if len(running) > 1:
-                called.add(MINISENTRY)  # what the others still have to tell is waited for
+                called.add(MINISENTRY)
             last = [name for name in running if name not in called] or list(running)
             await asyncio.gather(*(child.stop() for name in last for child in running.pop(name)))
         await asyncio.gather(*(store.stop() for store in self._stores.values()))
