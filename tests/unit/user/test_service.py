@@ -140,6 +140,16 @@ async def test_redis_does_not_hold_what_opens_a_session(user: UserAsyncStub, red
     assert not any(session.session_id in key for key in keys)
 
 
+async def test_an_account_from_before_kyc_could_change_can_be_verified(mongodb_url: str, redis_url: str) -> None:
+    async with services.database(mongodb_url) as database:
+        async with services.user(Accounts(database), redis_url) as channel:
+            player_id = (await UserStub(channel).Register(registration())).player_id
+        await database["accounts"].update_one({"_id": player_id}, {"$unset": {"kyc_changes": ""}})
+        async with services.user(Accounts(database), redis_url) as channel:
+            submitted = await UserStub(channel).SubmitKyc(user_pb2.SubmitKycRequest(player_id=player_id))
+    assert submitted.kyc == user_pb2.KYC_PENDING
+
+
 async def test_an_unknown_player_has_no_profile(user: UserAsyncStub) -> None:
     code, _ = await refused(user.GetProfile(user_pb2.GetProfileRequest(player_id="nobody")))
     assert code is StatusCode.NOT_FOUND

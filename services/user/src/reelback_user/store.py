@@ -38,6 +38,8 @@ class Accounts:
             await self._accounts.create_index("outbox.at", sparse=True)
             # For `change_kyc`: a small server looks up by exactly the fields of a unique index, or searches.
             await self._accounts.create_index([("_id", ASCENDING), ("kyc_changes", ASCENDING)], unique=True)
+            # Accounts from before it could change.
+            await self._accounts.update_many({"kyc_changes": {"$exists": False}}, {"$set": {"kyc_changes": 0}})
             self._prepared = True
         await self._database.command("ping")
 
