@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,10 +130,10 @@ async def test_players_may_play_meanwhile(database: AsyncDatabase[Document], mon
     assert counted[-1] > counted[0]
 
 
-def run(mongodb_url: str) -> subprocess.CompletedProcess[str]:
+def run(mongodb_url: str, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "reelback_payment.reconcile"],
-        env={**os.environ, "MONGODB_URL": mongodb_url},
+        command or [sys.executable, "-m", "reelback_payment.reconcile"],
+        env={**os.environ, "MONGODB_URL": mongodb_url, **variables},
         capture_output=True,
         text=True,
         timeout=60,
@@ -174,3 +175,10 @@ def test_a_store_that_does_not_answer_is_one_line() -> None:
     away = run(f"mongodb://127.0.0.1:{free_port()}")
     assert (away.returncode, away.stdout) == (2, "")
     assert away.stderr == "the document store does not answer: ServerSelectionTimeoutError\n"
+
+
+def test_a_local_stack_that_does_not_run_is_one_line(tmp_path: Path) -> None:
+    reelback = str(Path(sys.executable).with_name("reelback"))
+    away = run("mongodb://127.0.0.1:1", reelback, "reconcile", REELBACK_HOME=str(tmp_path))
+    assert (away.returncode, away.stdout) == (2, "")
+    assert away.stderr == "the local stack is not running: start it with `reelback up`\n"

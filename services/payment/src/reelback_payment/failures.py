@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import pymongo
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 from reelback.v1.events_pb2 import PaymentFailed
@@ -24,8 +24,8 @@ DECLINED = (Insufficient, LimitExceeded, NotVerified)
 MISTAKES = (Conflict, Unknown)
 """The caller's: no payment that could have succeeded."""
 
-RECORD_SECONDS = 0.2
-"""The answer waits for no longer until the failure is recorded."""
+RECORD_SECONDS = 0.5
+"""How long an answer waits for its failure to be recorded."""
 
 log = logging.getLogger(__name__)
 
@@ -40,33 +40,38 @@ class Failures:
 
     @asynccontextmanager
     async def recorded(self, move: Move) -> AsyncIterator[None]:
-        """Record `move` when this block raises; the exception passes."""
+        """Tell of `move` when this block raises, and record it unless the store is what fails; the exception passes."""
         try:
             yield
         except MISTAKES:
             raise
         except DECLINED:
-            await self._record(move, PaymentFailed.DECLINED)
+            await self._tell(_failure(move, PaymentFailed.DECLINED), record=True)
             raise
-        except Exception:
-            await self._record(move, PaymentFailed.ERROR)
+        except Exception as error:
+            store_is_away = isinstance(error, PyMongoError)
+            await self._tell(_failure(move, PaymentFailed.ERROR), record=not store_is_away)
             raise
 
-    async def _record(self, move: Move, reason: PaymentFailed.Reason) -> None:
-        now = datetime.now(UTC)
-        failure = {
-            "_id": secrets.token_hex(12),
-            "player_id": move.player_id,
-            "request_id": move.request_id,
-            "kind": move.kind,
-            "amount": move.amount,
-            "reason": reason,
-            "at": now.replace(microsecond=now.microsecond // 1000 * 1000),
-            "trace": trace_headers(),
-        }
-        try:
-            async with asyncio.timeout(RECORD_SECONDS):
-                await self._failures.insert_one(failure)
-        except (PyMongoError, TimeoutError) as error:  # told once instead, while the store is what fails
-            log.warning("a failed payment is not recorded: %s", type(error).__name__)
+    async def _tell(self, failure: Document, record: bool) -> None:
+        if record:
+            try:
+                with pymongo.timeout(RECORD_SECONDS):
+                    await self._failures.insert_one(failure)
+            except PyMongoError as error:
+                log.warning("a failed payment is not recorded: %s", type(error).__name__)
         self._offer(payment_failed(failure))
+
+
+def _failure(move: Move, reason: PaymentFailed.Reason) -> Document:
+    now = datetime.now(UTC)
+    return {
+        "_id": secrets.token_hex(12),
+        "player_id": move.player_id,
+        "request_id": move.request_id,
+        "kind": move.kind,
+        "amount": move.amount,
+        "reason": reason,
+        "at": now.replace(microsecond=now.microsecond // 1000 * 1000),
+        "trace": trace_headers(),
+    }
