@@ -100,6 +100,7 @@ FAULT = {"target": "payment", "values": {"payment.charge.error_rate": "1"}, "aft
         ({"faults__0__values": {}}, "spec.faults[0].values: Dictionary should have at least 1 item"),
         ({"faults__0__values": {"a b": 1}}, "must be the key of a fault like payment.charge.error_rate, not 'a b'"),
         ({"faults__0__values": {"a.b": "inf"}}, "spec.faults[0].values.a.b: Input should be a finite number"),
+        ({"faults__0__values": {"a.b": "-1"}}, "spec.faults[0].values.a.b: Input should be greater than or equal to 0"),
         ({"faults__0__duration": "55s"}, "spec: faults[0].duration: must end before analysis.deadline"),
         ({"faults": [FAULT, FAULT]}, "spec: faults must have different targets"),
         (

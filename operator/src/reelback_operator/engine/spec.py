@@ -64,7 +64,7 @@ class Fault(_Spec):
     """
 
     target: Name
-    values: dict[FaultKey, Decimal] = Field(min_length=1, max_length=20)
+    values: dict[FaultKey, Annotated[Decimal, Field(ge=0)]] = Field(min_length=1, max_length=20)
     after: Duration
     duration: Duration
 
