@@ -125,8 +125,10 @@ async def test_a_store_that_is_away_holds_the_players_order_and_nobody_else(kafk
 
 
 async def test_what_waits_for_a_store_when_the_consumer_ends_comes_again(kafka_url: str) -> None:
+    """Players whose events are in the same partition behind it have theirs processed meanwhile, but not committed."""
     topic, group, first, second = new_name("bets"), new_name("group"), list[str](), list[str]()
-    await send(kafka_url, [outgoing(topic, player, number) for number in range(3) for player in ("ann", "bob")])
+    players = ["ann", *(f"p{number}" for number in range(9))]
+    await send(kafka_url, [outgoing(topic, player, number) for number in range(3) for player in players])
 
     async def away_for_ann(event: events_pb2.Event) -> None:
         first.append(event.event_id)
@@ -137,11 +139,10 @@ async def test_what_waits_for_a_store_when_the_consumer_ends_comes_again(kafka_u
         second.append(event.event_id)
 
     async with consuming(kafka_url, [topic], away_for_ann, group):
-        await until(lambda: seen_by(first, 4))
-    assert set(first) == {"ann/0", "bob/0", "bob/1", "bob/2"}
+        await until(lambda: seen_by(first, 28))
+    assert {event_id for event_id in first if event_id.startswith("ann/")} == {"ann/0"}
     async with consuming(kafka_url, [topic], handle, group):
-        await until(lambda: seen_by(second, 3))
-    assert {"ann/0", "ann/1", "ann/2"} <= set(second)
+        await until(lambda: seen_by([event_id for event_id in second if event_id.startswith("ann/")], 3))
     assert in_order(second)
 
 

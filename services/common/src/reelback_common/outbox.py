@@ -50,7 +50,7 @@ class Relay:
         self._offered: deque[Outgoing] = deque()
         self._wake = asyncio.Event()
         self._behind = True
-        """Events may have been missed: until the store has been swept, what is offered is not taken."""
+        """Events may have been missed: until the store is swept, what is offered is not taken."""
 
     def offer(self, outgoing: Outgoing) -> None:
         """Say that this event is in the store now. Never blocks, never raises; what is not taken the sweep finds."""
@@ -72,7 +72,6 @@ class Relay:
                         outage.ended()
                         await self._follow(publisher)
             except Exception as error:  # whatever the store raises when it is away; the events are safe in it
-                self._behind = True
                 await outage.wait(error)
 
     async def _sweep(self, publisher: kafka.Publisher) -> None:
