@@ -72,7 +72,8 @@ class Pods:
 
 
 def _pods(name: str) -> list[Any]:
-    return list(get("pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={name}")["items"])
+    found = get("pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={name}")
+    return list(found["items"]) if found else []  # none between a deletion and what the controller makes of it
 
 
 def _is_ready(pod: Any) -> bool:
