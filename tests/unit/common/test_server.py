@@ -83,6 +83,23 @@ async def test_a_dependency_that_hangs_is_one_that_is_down(monkeypatch: pytest.M
     await server.stop()
 
 
+async def test_a_dependency_whose_client_drops_a_cancellation_does_not_hold_up_the_end() -> None:
+    asked = asyncio.Event()
+
+    async def ready() -> None:
+        asked.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return
+
+    server = server_with(ready)
+    await server.start()
+    await asked.wait()
+    async with asyncio.timeout(10):
+        await server.stop()
+
+
 async def test_reflection_lists_what_is_served() -> None:
     async def ready() -> None:
         pass

@@ -73,7 +73,8 @@ class Channel(grpc.aio.Channel):
         """Take a new channel once it is connected; end the old one when no call can be on it any more."""
         new, old = self._open(_static(endpoints)), self._inner
         with suppress(TimeoutError):  # then the calls say what is wrong
-            await asyncio.wait_for(new.channel_ready(), CONNECT_TIMEOUT)
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await new.channel_ready()
         self._inner = new
         log.info("endpoints are now %s", ", ".join(endpoints))
         _start(self._retire(old), self._background)

@@ -22,7 +22,8 @@ Ready = Callable[[], Awaitable[None]]
 async def problem(ready: Ready) -> str:
     """Why the service is not ready, in one line; empty when it is."""
     try:
-        await asyncio.wait_for(ready(), TIMEOUT)
+        async with asyncio.timeout(TIMEOUT):
+            await ready()
     except Exception as error:  # whatever it is, the service cannot do its work
         return f"{type(error).__name__}: {error}"
     return ""

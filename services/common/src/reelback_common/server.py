@@ -50,6 +50,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(interceptors=[Telemetry()], options=OPTIONS)
         self._poll: asyncio.Task[None] | None = None
+        self._stopping = False
         register(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
@@ -70,6 +71,7 @@ class Server:
 
     async def stop(self) -> None:
         """Say that no more calls are wanted, wait until callers know, then let those in flight end."""
+        self._stopping = True
         if self._poll:
             self._poll.cancel()
             with suppress(asyncio.CancelledError):
@@ -81,7 +83,9 @@ class Server:
     async def _watch(self) -> None:
         """Ask the dependencies, again and again, and tell."""
         was: str | None = None
-        while True:
+        # A cancellation alone may get lost: until Python 3.12 asyncio.wait_for, which the stores' clients use, drops
+        # one that comes with the answer.
+        while not self._stopping:
             problem = await readiness.problem(self._ready)
             if problem != was:
                 log.log(logging.WARNING if problem else logging.INFO, problem or "ready")
