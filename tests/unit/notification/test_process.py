@@ -124,12 +124,13 @@ async def test_poison_goes_to_the_dead_letters_and_the_next_event_goes_on_in_its
     player_id, email = await world.player()
     refusing, _ = await world.player("refuse.invalid")
     unknown = events.moved(player_id, payment_pb2.ENTRY_KIND_UNSPECIFIED, 5, "poison")
+    garbage = b"\xff\xff" + player_id.encode()  # the broker has letters of other tests, too
     with collecting.running() as collector, process({**world.variables, "SENTRY_DSN": collector.dsn}, log) as running:
         await world.publish(
             "payments",
             events.deposit(player_id, 100, "before"),
             unknown,
-            b"\xff\xff no event",
+            garbage,
             events.deposit(refusing, 100, "refused"),
             events.deposit(player_id, 200, "after"),
         )
@@ -161,7 +162,7 @@ async def test_poison_goes_to_the_dead_letters_and_the_next_event_goes_on_in_its
     reasons = [
         str(dict(letter.headers() or [])["dead-letter-reason"])
         for letter in letters
-        if letter.value() in (unknown.SerializeToString(), b"\xff\xff no event")
+        if letter.value() in (unknown.SerializeToString(), garbage)
     ]
     assert sorted(reasons) == [
         "b'Poison: entry: kind 0 with an amount of 5 is not known'",
