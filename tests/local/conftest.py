@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,21 +13,14 @@ from tests.local.stack import Player, Stack
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run in several processes, these run in one of them: there is one stack for all."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.xdist_group("stack"))
-
-
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole stack, running."""
     it = Stack.on_free_ports(tmp_path_factory.mktemp("stack"))
     up = it.run("up", seconds=100)
+    if "already in use" in up.stdout:  # somebody else has taken a port since the look at it
+        it = Stack.on_free_ports(tmp_path_factory.mktemp("stack"))
+        up = it.run("up", seconds=100)
     assert up.returncode == 0, up.stdout
     yield it
     down = it.run("down")
