@@ -5,14 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from reelback_operator.engine.spec import Target
 from reelback_operator.engine.workload import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Make the target this run's alone."""
+
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Leave the target to others again: the claim, and the fields that were changed."""
+
+    target: Target
 
 
 @dataclass(frozen=True, slots=True)
 class SetCandidate:
     """Run `replicas` instances of the target with `change`, beside the stable ones."""
 
-    target: str
+    target: Target
     change: Change
     replicas: int
 
@@ -21,14 +36,14 @@ class SetCandidate:
 class RemoveCandidate:
     """End the candidate of the target."""
 
-    target: str
+    target: Target
 
 
 @dataclass(frozen=True, slots=True)
 class SetStable:
     """Change the target itself."""
 
-    target: str
+    target: Target
     change: Change
 
 
@@ -66,4 +81,6 @@ class MarkDeploy:
         return f"{self.release}: {self.name}"
 
 
-Action = SetCandidate | RemoveCandidate | SetStable | SetLoad | RemoveLoad | MarkRelease | MarkDeploy
+Action = (
+    Claim | GiveBack | SetCandidate | RemoveCandidate | SetStable | SetLoad | RemoveLoad | MarkRelease | MarkDeploy
+)

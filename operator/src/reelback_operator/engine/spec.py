@@ -13,16 +13,48 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from reelback_operator.engine.fields import Decimal, Duration, FaultKey, MetricName, Name, Unit, Variable, Version
+from reelback_operator.engine.workload import RELEASE_VARIABLE
 
 
 class _Spec(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="forbid", frozen=True)
 
 
+class ReleaseFrom(_Spec):
+    """Where a target's release is to be read, when it is not in SENTRY_RELEASE: one of these.
+
+    `variable` is another variable of the container, and the one that a candidate's release is written to. Where the
+    value is no `name@version`, it is the version, and the target's name is put before it.
+    """
+
+    variable: Variable | None = None
+    image_tag: Literal[True] | None = None
+    label: str | None = Field(default=None, min_length=1, description="of the pod template")
+    annotation: str | None = Field(default=None, min_length=1, description="of the pod template")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(bool(each) for each in (self.variable, self.image_tag, self.label, self.annotation)) != 1:
+            raise ValueError("needs exactly one of variable, imageTag, label, annotation")
+        return self
+
+
 class Target(_Spec):
-    """A workload that takes part in the release."""
+    """A workload that takes part in the release.
+
+    `container` is the one that serves; without it the one named like the target, or the only one. `project` is the
+    slug of its project in Sentry, where that is not the operator's.
+    """
 
     name: Name
+    container: Name | None = None
+    release_from: ReleaseFrom | None = None
+    project: str | None = Field(default=None, min_length=1, max_length=100)
+
+    @property
+    def variable(self) -> str:
+        """The variable that a candidate's release is written to."""
+        return (self.release_from and self.release_from.variable) or RELEASE_VARIABLE
 
 
 class Patch(_Spec):
