@@ -19,12 +19,12 @@ PATIENCE = 120.0
 class Change:
     """What a release, or a fault in the same release, changes in a workload.
 
-    `release` is the whole Sentry release, `payment@1.5.0`; it becomes the variable that the target's release is read
-    from. `image` None leaves the image alone; a variable whose value is None is removed. `references` are variables
-    put back as the references that they were, in the platform's own notation (`Workload.references`).
+    `release` is the whole Sentry release, `payment@1.5.0`; it becomes the value of the target's `variable`. None leaves
+    the release alone, as `image` None does the image; a variable of `env` whose value is None is removed. `references`
+    are variables put back as the references that they were (`Template.references`).
     """
 
-    release: str
+    release: str | None = None
     image: str | None = None
     env: Mapping[str, str | None] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
@@ -44,8 +44,8 @@ class Template:
     rest: str = ""
 
     def changed(self, change: Change, variable: str = RELEASE_VARIABLE) -> Template:
-        """The template with a change applied; `variable` carries the release, unless the change gives it back."""
-        wanted = {variable: change.release, **change.env}
+        """The template with a change applied; `variable` carries the release."""
+        wanted = {**change.env, **({variable: change.release} if change.release else {})}
         plain = {name: value for name, value in {**self.env, **wanted}.items() if value is not None}
         references = {name: text for name, text in self.references.items() if name not in wanted}
         for name in change.references:
