@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 import reelback_minisentry.board
-from reelback_minisentry.board import business, summary
-from reelback_minisentry.discover import Cell
-from reelback_minisentry.reader import MetricRow
-from reelback_minisentry.stats import of_sample
+from reelback_minisentry.board import metric_charts, overview
+from reelback_minisentry.store.cells import Cell, MetricRow
+from reelback_minisentry.store.metric_stats import of_sample
 
 from tests.unit.minisentry.conftest import Server, wait_until
 from tests.unit.minisentry.payloads import error, span_id, trace_id, transaction
@@ -19,7 +18,7 @@ from tests.unit.minisentry.test_metrics import sample, send
 STATIC = Path(reelback_minisentry.board.__file__).parent / "static"
 
 
-def overview(server: Server, **query: str) -> dict[str, Any]:
+def shown(server: Server, **query: str) -> dict[str, Any]:
     # An answer is good for a second: environments of a test's own keep others' questions apart.
     answer = server.http.get("/board/data/overview", params=query)
     assert answer.status_code == 200
@@ -69,14 +68,14 @@ def test_the_front_page_of_a_rollback(shared: Server, name: str) -> None:
         made = shared.call("POST", f"/releases/{release}/deploys/", json={"environment": package, "name": deploy})
         assert made.status_code == 201
 
-    data = overview(shared, service=package, environment=package)
+    data = shown(shared, service=package, environment=package)
     assert (data["service"], data["services"][0]) == (package, package)
     rows = {row["release"]: row for row in data["releases"]}
     assert [(rows[release]["requests"], rows[release]["failures"]) for release in (good, bad)] == [(10, 1), (10, 4)]
     assert rows[bad]["p95"] == pytest.approx(10, rel=0.04)
     assert (rows[bad]["sessions"], rows[bad]["crashFree"], rows[bad]["errors"]) == (4, 0.75, 1)
     assert sum(point[1] for point in data["points"][bad] if point) == 4
-    assert len(data["points"][bad]) == summary.WINDOW / summary.STEP
+    assert len(data["points"][bad]) == overview.WINDOW / overview.STEP
     assert [(deploy["release"], deploy["rollbackFrom"]) for deploy in data["deploys"]] == [(good, bad), (bad, None)]
     (issue,) = data["issues"]
     assert (issue["count"], issue["trace"], issue["firstRelease"]) == (1, trace, bad)
@@ -93,22 +92,22 @@ def test_the_charts_of_metrics(shared: Server, name: str) -> None:
     send(shared, *(sample(name, "game.rtp", rtp, unit="ratio", game="classic", **own) for rtp in (0.5, 0.9)))
     send(shared, sample(name, "bets.count", 40, "counter", at=time.time() - 30, **own))
 
-    def shown() -> list[dict[str, Any]]:
+    def charts_shown() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = shared.http.get("/board/data/metrics", params={"environment": name}).json()[
             "charts"
         ]
         return found
 
-    wait_until(lambda: len(shown()) > 0)  # the answer of before is good for a second
-    charts = shown()
+    wait_until(lambda: len(charts_shown()) > 0)  # the answer of before is good for a second
+    charts = charts_shown()
     assert [(chart["name"], chart["type"], chart["unit"]) for chart in charts] == [
         ("bets.count", "counter", ""),
         ("game.rtp", "gauge", "ratio"),
     ]
     ((bets,), (rtp,)) = (chart["lines"] for chart in charts)
-    assert (bets["label"], [value for value in bets["values"] if value is not None]) == ("", [40 / business.STEP])
+    assert (bets["label"], [value for value in bets["values"] if value is not None]) == ("", [40 / metric_charts.STEP])
     assert (rtp["label"], [value for value in rtp["values"] if value is not None]) == ("classic", [0.9])
-    assert len(rtp["values"]) * business.STEP >= business.LEAST_SPAN
+    assert len(rtp["values"]) * metric_charts.STEP >= metric_charts.LEAST_SPAN
 
 
 def test_points_of_metrics() -> None:
@@ -118,7 +117,7 @@ def test_points_of_metrics() -> None:
     def values(kind: str) -> list[float | None]:
         row = MetricRow({"metric.name": "a", "metric.type": kind, "metric.unit": "", "attributes": ""})
         steps: dict[int, list[Cell]] = {at: [(row, one), (row, one)] for at, one in stats.items()}
-        (chart,) = business.charts(steps, range(900, 1010, business.STEP), now)
+        (chart,) = metric_charts.charts(steps, range(900, 1010, metric_charts.STEP), now)
         assert chart["start"] == 950
         found: list[float | None] = chart["lines"][0]["values"]
         return found
@@ -128,17 +127,17 @@ def test_points_of_metrics() -> None:
 
 
 def test_what_is_not_there(shared: Server, name: str) -> None:
-    assert overview(shared, service=name)["releases"] == []
+    assert shown(shared, service=name)["releases"] == []
     assert shared.http.get("/board/data/issues/1").status_code == 404
     assert shared.http.get("/board/data/issues/x").status_code == 404
     assert shared.http.get("/board/data/trace/x").json() == []
 
 
 def test_an_empty_store(own: Server) -> None:
-    data = overview(own)
+    data = shown(own)
     assert (data["services"], data["service"], data["points"]) == ([], "", {})
 
 
 def test_services_are_ordered_by_their_last_deploy() -> None:
     deploys = [{"release": "b@2"}, {"release": "c@1"}, {"release": "b@1"}]
-    assert summary.services(["a@1", "b@1", "b@2", "c@1", "nameless"], deploys) == ["b", "c", "a"]
+    assert overview.services(["a@1", "b@1", "b@2", "c@1", "nameless"], deploys) == ["b", "c", "a"]

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import brotli
 import pytest
-from reelback_minisentry.envelope import LIMIT, MAX_SESSIONS, MIB, Rejected, decompress, parse
+from reelback_minisentry.ingest.envelope import LIMIT, MAX_SESSIONS, MIB, decompress, parse
+from reelback_minisentry.untrusted import Rejected
 
 
 def status(body: bytes) -> int:

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from reelback_minisentry import keys
-from reelback_minisentry.batch import Batch
-from reelback_minisentry.histogram import value_bin, value_middle
-from reelback_minisentry.params import Place
-from reelback_minisentry.reader import cells
-from reelback_minisentry.records import Records
-from reelback_minisentry.samples import read
-from reelback_minisentry.series import MetricSeries, Series
-from reelback_minisentry.stats import Stats, merged, of_sample, unpack
+from reelback_minisentry.ingest.metric_samples import read
+from reelback_minisentry.store import keys
+from reelback_minisentry.store.cardinality import MetricSeries, Series
+from reelback_minisentry.store.cells import cells
+from reelback_minisentry.store.histogram import value_bin, value_middle
+from reelback_minisentry.store.metric_stats import Stats, merged, of_sample, unpack
+from reelback_minisentry.store.records import Records
+from reelback_minisentry.store.scope import Place
+from reelback_minisentry.store.write_batch import Batch
 
 from tests.unit.minisentry.conftest import Server
 

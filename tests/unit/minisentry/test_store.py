@@ -8,14 +8,16 @@ from typing import Any
 import orjson
 import pytest
 from redis.asyncio import Redis
-from reelback_minisentry import intake, keys, store, traces
-from reelback_minisentry.batch import Batch
-from reelback_minisentry.envelope import Item
-from reelback_minisentry.otlp import read
-from reelback_minisentry.reader import Reader
-from reelback_minisentry.records import Records
-from reelback_minisentry.series import MetricSeries, Series
-from reelback_minisentry.store import Busy, Store, Unavailable
+from reelback_minisentry.ingest import envelope_items
+from reelback_minisentry.ingest.envelope import Item
+from reelback_minisentry.spans import trace_tree
+from reelback_minisentry.spans.otlp import read
+from reelback_minisentry.store import keys, writer
+from reelback_minisentry.store.cardinality import MetricSeries, Series
+from reelback_minisentry.store.reader import Reader
+from reelback_minisentry.store.records import Records
+from reelback_minisentry.store.write_batch import Batch
+from reelback_minisentry.store.writer import Busy, Unavailable, Writer
 
 from tests.unit.minisentry.conftest import Server
 from tests.unit.minisentry.payloads import error, otlp, otlp_span, trace_id, transaction
@@ -30,16 +32,16 @@ async def redis(shared: Server) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def running(redis: Redis) -> AsyncIterator[Store]:
-    made = Store(redis)
-    writer = asyncio.create_task(made.run())
+async def running(redis: Redis) -> AsyncIterator[Writer]:
+    made = Writer(redis)
+    task = asyncio.create_task(made.run())
     yield made
-    writer.cancel()
-    await asyncio.wait({writer})
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def records(*items: tuple[str, dict[str, Any]]) -> Records:
-    return intake.read({}, [Item(kind, {}, orjson.dumps(payload)) for kind, payload in items], "1", time.time())
+    return envelope_items.read({}, [Item(kind, {}, orjson.dumps(payload)) for kind, payload in items], "1", time.time())
 
 
 def traced(trace: str, name: str = "a") -> Records:
@@ -50,7 +52,7 @@ async def names(redis: Any, index: str) -> list[str]:
     return [raw.decode() for raw in await redis.zrange(index, 0, -1)]
 
 
-async def test_old_entries_go(running: Store, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_entries_go(running: Writer, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     for cap in ("MAX_EVENTS", "MAX_ISSUES", "MAX_TRACES", "MAX_RELEASES"):
         monkeypatch.setattr(keys, cap, 10)
     failed = trace_id()
@@ -74,8 +76,8 @@ async def test_traces_have_a_bound_of_bytes(redis: Redis, monkeypatch: pytest.Mo
     monkeypatch.setattr(keys, "TRACES_BYTES", 20_000)
     full = trace_id()
     for _ in range(2):  # the second writer finds what the first one left, as after a restart
-        running = Store(redis)
-        writer = asyncio.create_task(running.run())
+        running = Writer(redis)
+        task = asyncio.create_task(running.run())
         for _ in range(40):
             await running.write(traced(full, "x" * 200))
         assert await redis.strlen(keys.TRACE + full) < 6_000
@@ -84,11 +86,11 @@ async def test_traces_have_a_bound_of_bytes(redis: Redis, monkeypatch: pytest.Mo
         await running.write(Records(time.time()))
         sizes = [await redis.strlen(keys.TRACE + name) for name in await names(redis, keys.TRACES)]
         assert 10_000 < sum(sizes) <= 20_000
-        writer.cancel()
-        await asyncio.wait({writer})
+        task.cancel()
+        await asyncio.wait({task})
 
 
-async def test_every_counter_ends(running: Store, redis: Redis) -> None:
+async def test_every_counter_ends(running: Writer, redis: Redis) -> None:
     session = {"sid": "a", "init": True, "errors": 1, "attrs": {"release": "a@1"}}
     metric = {"items": [{"name": "m", "type": "distribution", "value": 1}]}
     await running.write(records(("event", error("a@1")), ("transaction", transaction("a@1", 1)), ("session", session)))
@@ -115,43 +117,43 @@ async def test_too_many_series_are_counted_as_other() -> None:
 
 
 async def test_a_full_batch_refuses_more(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "MAX_WAITING", 3)
-    waiting = Store(redis)
+    monkeypatch.setattr(writer, "MAX_WAITING", 3)
+    waiting = Writer(redis)
     writes = [asyncio.create_task(waiting.write(traced(trace_id()))) for _ in range(4)]
     done, _ = await asyncio.wait(writes, timeout=1)
     assert [type(task.exception()) for task in done] == [Busy]
-    writer = asyncio.create_task(waiting.run())
+    task = asyncio.create_task(waiting.run())
     await asyncio.wait(writes, timeout=10)
     assert await redis.zcard(keys.TRACES) == 3
-    writer.cancel()
-    await asyncio.wait({writer})
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def test_requests_that_come_together_are_written_together_and_fail_together() -> None:
     away = Redis(port=1, socket_connect_timeout=1)
-    down = Store(away)
-    writer = asyncio.create_task(down.run())
+    down = Writer(away)
+    task = asyncio.create_task(down.run())
     results = await asyncio.gather(*(down.write(traced(trace_id())) for _ in range(5)), return_exceptions=True)
     assert {type(result) for result in results} == {Unavailable}
-    assert not writer.done()
-    writer.cancel()
-    await asyncio.wait({writer})
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait({task})
     await away.aclose()
 
 
 async def test_an_answer_waits_for_its_batch(redis: Redis) -> None:
-    waiting = Store(redis)
+    waiting = Writer(redis)
     write = asyncio.create_task(waiting.write(traced(trace_id())))
     await asyncio.sleep(0.1)
     assert not write.done()
-    writer = asyncio.create_task(waiting.run())
+    task = asyncio.create_task(waiting.run())
     await asyncio.wait_for(write, 10)
     assert await redis.zcard(keys.TRACES) == 1
-    writer.cancel()
-    await asyncio.wait({writer})
+    task.cancel()
+    await asyncio.wait({task})
 
 
-async def test_what_an_older_minisentry_stored_of_a_trace_is_still_read(running: Store, redis: Redis) -> None:
+async def test_what_an_older_minisentry_stored_of_a_trace_is_still_read(running: Writer, redis: Redis) -> None:
     trace, now = trace_id(), time.time()
     old = {
         **{
@@ -169,7 +171,7 @@ async def test_what_an_older_minisentry_stored_of_a_trace_is_still_read(running:
     span = otlp_span("payment@1", "Bet", trace_id=trace, parent_span_id="a" * 16)
     await running.write(read(otlp(span), "1", now))
     await running.write(records(("event", error("game@1", contexts={"trace": {"trace_id": trace}}))))
-    spin, lost = traces.shape(await Reader(redis).trace(trace))
+    spin, lost = trace_tree.shape(await Reader(redis).trace(trace))
     assert (spin["name"], spin["additional_attributes"]["a"]) == ("Spin", 1)
     assert [(child["name"], child["additional_attributes"]["release"]) for child in spin["children"]] == [
         ("Bet", "payment@1")

@@ -20,7 +20,7 @@ from reelback_common.settings import load
 
 from reelback_minisentry.app import App
 from reelback_minisentry.settings import Settings
-from reelback_minisentry.store import Store
+from reelback_minisentry.store.writer import Writer
 
 log = logging.getLogger("reelback_minisentry")
 
@@ -53,9 +53,9 @@ async def serve(settings: Settings) -> None:
             ) from None
         # A batch is never sent twice: one whose answer got lost may have been written. The rest may be repeated.
         redis, writing = (_connect(settings, retries) for retries in (2, 0))
-        store = Store(writing)
-        writer = asyncio.create_task(store.run(), name="writer")
-        app = App(redis, store, settings.minisentry_token.get_secret_value(), ended)
+        writer = Writer(writing)
+        writing_task = asyncio.create_task(writer.run(), name="writer")
+        app = App(redis, writer, settings.minisentry_token.get_secret_value(), ended)
         server = _Server(
             uvicorn.Config(
                 app,
@@ -74,7 +74,7 @@ async def serve(settings: Settings) -> None:
         log.info("serving on %s:%d", *sock.getsockname()[:2])
         await _warn_if_forgetful(redis)
         try:
-            await asyncio.wait({running, writer, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, writing_task, stop}, return_when=asyncio.FIRST_COMPLETED)
             if ended.is_set():
                 log.info("minisentry ends: draining")
                 await asyncio.sleep(settings.drain_seconds)
@@ -82,14 +82,14 @@ async def serve(settings: Settings) -> None:
             await running
         finally:
             stop.cancel()
-            writer.cancel()
-            await asyncio.wait({writer})
+            writing_task.cancel()
+            await asyncio.wait({writing_task})
             await redis.aclose()
             await writing.aclose()
             metrics.shutdown()
             metrics_thread.join()
-        if not writer.cancelled():
-            writer.result()  # it ends by itself only with an exception
+        if not writing_task.cancelled():
+            writing_task.result()  # it ends by itself only with an exception
 
 
 def _connect(settings: Settings, retries: int) -> Redis:
@@ -107,7 +107,7 @@ async def _warn_if_forgetful(redis: Redis) -> None:
 def main() -> None:
     """Read the settings and serve."""
     settings = load(Settings)
-    logs.configure("minisentry", "", settings.log_level, quiet=("reelback_minisentry.store",))
+    logs.configure("minisentry", "", settings.log_level, quiet=("reelback_minisentry.store.writer",))
     uvloop.run(serve(settings))
 
 

@@ -13,11 +13,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from reelback_minisentry import api, board
-from reelback_minisentry.api.guard import answer
-from reelback_minisentry.editor import Editor
-from reelback_minisentry.ingest import Ingest
-from reelback_minisentry.reader import Reader
-from reelback_minisentry.store import Store
+from reelback_minisentry.ingest.app import Ingest
+from reelback_minisentry.responses import answer
+from reelback_minisentry.store.edits import Edits
+from reelback_minisentry.store.reader import Reader
+from reelback_minisentry.store.writer import Writer
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class App:
     """An ASGI application. `draining` makes it unready."""
 
-    def __init__(self, redis: Redis, store: Store, token: str, draining: asyncio.Event) -> None:
-        self._ingest = Ingest(store)
+    def __init__(self, redis: Redis, writer: Writer, token: str, draining: asyncio.Event) -> None:
+        self._ingest = Ingest(writer)
         reader = Reader(redis)
 
         async def healthz(_: Request) -> Response:
@@ -41,7 +41,7 @@ class App:
             routes=[
                 Route("/healthz", healthz),
                 Route("/readyz", readyz),
-                *api.routes(reader, Editor(redis), token),
+                *api.routes(reader, Edits(redis), token),
                 *board.routes(reader),
             ],
             exception_handlers={404: _unknown, 405: _not_allowed},

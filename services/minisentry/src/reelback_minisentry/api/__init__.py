@@ -8,15 +8,15 @@ from reelback_minisentry.api.events import Events
 from reelback_minisentry.api.guard import guarded
 from reelback_minisentry.api.issues import Issues
 from reelback_minisentry.api.releases import Releases
-from reelback_minisentry.editor import Editor
-from reelback_minisentry.reader import Reader
+from reelback_minisentry.store.edits import Edits
+from reelback_minisentry.store.reader import Reader
 
 PREFIX = "/api/0/organizations/{org}"
 
 
-def routes(reader: Reader, editor: Editor, token: str) -> list[Route]:
+def routes(reader: Reader, edits: Edits, token: str) -> list[Route]:
     """Every call; each asks for the bearer token."""
-    releases, events, issues = Releases(reader, editor), Events(reader), Issues(reader, editor)
+    releases, events, issues = Releases(reader, edits), Events(reader), Issues(reader, edits)
     table = [
         ("GET", "/releases/", releases.all),
         ("POST", "/releases/", releases.create),

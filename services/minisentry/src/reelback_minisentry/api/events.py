@@ -8,14 +8,17 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reelback_minisentry import discover, eventrows, sessions
-from reelback_minisentry.api.guard import answer
-from reelback_minisentry.counted import ERRORS, SPANS
-from reelback_minisentry.discover import Cell, Dataset
-from reelback_minisentry.params import Place, Window, duration, interval, page, page_size, window
-from reelback_minisentry.query import BadQuery, parse
-from reelback_minisentry.reader import Reader, cells
-from reelback_minisentry.tracemetrics import TRACEMETRICS
+from reelback_minisentry.issues import error_rows
+from reelback_minisentry.query import aggregation, session_health
+from reelback_minisentry.query.aggregation import Dataset
+from reelback_minisentry.query.counter_datasets import ERRORS, SPANS
+from reelback_minisentry.query.metrics_dataset import TRACEMETRICS
+from reelback_minisentry.query.parameters import duration, interval, page, page_size, place_of, window
+from reelback_minisentry.query.search import BadQuery, parse
+from reelback_minisentry.responses import answer
+from reelback_minisentry.store.cells import Cell, cells
+from reelback_minisentry.store.reader import Reader
+from reelback_minisentry.store.scope import Place, Window
 
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (SPANS, ERRORS, TRACEMETRICS)}
 
@@ -30,15 +33,15 @@ class Events:
         """Aggregates of the datasets, and single error events."""
         query = request.query_params
         dataset, fields, span = _dataset(query.get("dataset")), query.getlist("field"), window(query)
-        if not 1 <= len(fields) <= discover.MAX_FIELDS:
-            raise BadQuery(f"field: 1 to {discover.MAX_FIELDS} are needed")
-        place, size = Place.of(query), page_size(query)
+        if not 1 <= len(fields) <= aggregation.MAX_FIELDS:
+            raise BadQuery(f"field: 1 to {aggregation.MAX_FIELDS} are needed")
+        place, size = place_of(query), page_size(query)
         if dataset is ERRORS and not any(dataset.aggregate(name) for name in fields):
             rows, meta = await self._error_rows(request, fields, span, place, size)
             return answer({"data": rows, "meta": meta | {"dataset": "errors"}})
         counted = await self._cells(dataset, query.get("query", ""), span, place)
-        rows, meta = discover.table(counted, fields, dataset, span.seconds)
-        discover.sort(rows, query.getlist("sort"), fields)
+        rows, meta = aggregation.table(counted, fields, dataset, span.seconds)
+        aggregation.sort(rows, query.getlist("sort"), fields)
         shown, link = page(rows, request.url, query)
         return answer({"data": shown, "meta": meta | {"dataset": dataset.name}}, headers={"Link": link})
 
@@ -51,28 +54,28 @@ class Events:
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Events one by one. They are kept in the order of their time, so that is the only one to sort by."""
         query = request.query_params
-        unknown = [name for name in fields if name not in eventrows.FIELDS]
+        unknown = [name for name in fields if name not in error_rows.FIELDS]
         if unknown:
             raise BadQuery(f"field: unknown field {unknown[0]!r} of dataset errors")
         by = query.get("sort", "-timestamp")
         if by not in ("timestamp", "-timestamp"):
             raise BadQuery(f"sort: rows are sorted by timestamp or -timestamp, not {by!r}")
-        wanted = parse(query.get("query", ""), eventrows.FIELDS, {"issue": "issue.id"})
+        wanted = parse(query.get("query", ""), error_rows.FIELDS, {"issue": "issue.id"})
         rows: list[dict[str, Any]] = []
         async for stored in self._reader.rows(span, newest_first=by.startswith("-")):
             if place.holds(stored["origin"]["environment"], stored["origin"]["project"]) and wanted(
-                eventrows.texts(stored)
+                error_rows.texts(stored)
             ):
-                rows.append({name: eventrows.value(name, stored) for name in fields})
+                rows.append({name: error_rows.value(name, stored) for name in fields})
                 if len(rows) == size:
                     break
-        return rows, {"fields": {name: eventrows.TYPES[name] for name in fields}, "units": {}}
+        return rows, {"fields": {name: error_rows.TYPES[name] for name in fields}, "units": {}}
 
     async def timeseries(self, request: Request) -> Response:
         """One aggregate over time, for all or for each group of `groupBy`."""
         query = request.query_params
         dataset, axis, span = _dataset(query.get("dataset")), query.get("yAxis", "count()"), window(query)
-        wanted, place, group_by = dataset.predicate(query.get("query", "")), Place.of(query), query.getlist("groupBy")
+        wanted, place, group_by = dataset.predicate(query.get("query", "")), place_of(query), query.getlist("groupBy")
         width = interval(query, span)
         steps: defaultdict[int, list[dict[bytes, bytes]]] = defaultdict(list)
         for start, hash_ in await self._reader.counters(dataset.cube, span):
@@ -82,7 +85,7 @@ class Events:
             for start, hashes in steps.items()
         }
         starts = range(span.start // width * width, span.end, width)
-        series = discover.timeseries(counted, axis, group_by, dataset, starts)
+        series = aggregation.timeseries(counted, axis, group_by, dataset, starts)
         return answer(
             {
                 "timeSeries": series,
@@ -99,8 +102,8 @@ class Events:
         fields = query.getlist("field")
         if not fields:
             raise BadQuery("field: at least one is needed")
-        counted = await self._reader.sessions(span, Place.of(query))
-        return answer(sessions.shape(counted, fields, query.getlist("groupBy"), span, query.get("query", "")))
+        counted = await self._reader.sessions(span, place_of(query))
+        return answer(session_health.shape(counted, fields, query.getlist("groupBy"), span, query.get("query", "")))
 
 
 def _dataset(name: str | None) -> Dataset:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-import orjson
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reelback_minisentry.envelope import Rejected, json_object
-from reelback_minisentry.query import BadQuery
+from reelback_minisentry.query.search import BadQuery
+from reelback_minisentry.responses import Call, answer
+from reelback_minisentry.untrusted import Rejected, json_object
 
 MAX_BODY = 1024 * 1024
-
-Call = Callable[[Request], Awaitable[Response]]
-
-
-def answer(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON response."""
-    return Response(orjson.dumps(value), status, headers, "application/json")
 
 
 def not_found() -> Rejected:

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from reelback_minisentry import traces
-from reelback_minisentry.api.guard import Call, answer
 from reelback_minisentry.board.data import Board
-from reelback_minisentry.reader import Reader
-from reelback_minisentry.values import hex_id
+from reelback_minisentry.responses import Call, answer
+from reelback_minisentry.spans import trace_tree
+from reelback_minisentry.store.reader import Reader
+from reelback_minisentry.untrusted import hex_id
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HEADERS = {
@@ -54,7 +54,7 @@ def routes(reader: Reader) -> list[Route]:
         return answer(found) if found else answer({"detail": "This issue is not known (any more)."}, 404)
 
     async def trace(request: Request) -> Response:
-        return answer(traces.shape(await reader.trace(hex_id(request.path_params["id"], 32))))
+        return answer(trace_tree.shape(await reader.trace(hex_id(request.path_params["id"], 32))))
 
     return [
         Route("/", index),

@@ -8,13 +8,15 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from reelback_minisentry import issues, keys
-from reelback_minisentry.board import business, summary
-from reelback_minisentry.counted import total
-from reelback_minisentry.discover import Cell
-from reelback_minisentry.params import Place, Window
-from reelback_minisentry.reader import Reader, cells
-from reelback_minisentry.sdkspans import service_of
+from reelback_minisentry.board import metric_charts, overview
+from reelback_minisentry.issues import shapes
+from reelback_minisentry.issues.issue import load
+from reelback_minisentry.query.counter_datasets import total
+from reelback_minisentry.release_names import service_of
+from reelback_minisentry.store import keys
+from reelback_minisentry.store.cells import Cell, cells
+from reelback_minisentry.store.reader import Reader
+from reelback_minisentry.store.scope import Place, Window
 
 FRESH = 1.0
 """Seconds that an answer is good for."""
@@ -58,28 +60,28 @@ class Board:
         return await self._metrics.of(environment)
 
     async def _charts(self, environment: str, now: float) -> dict[str, Any]:
-        end = int(now) // business.STEP * business.STEP + business.STEP
-        window = Window(end - summary.WINDOW, end, keys.SECOND)
+        end = int(now) // metric_charts.STEP * metric_charts.STEP + metric_charts.STEP
+        window = Window(end - overview.WINDOW, end, keys.SECOND)
         place = Place(frozenset([environment] if environment else []), frozenset())
         steps: defaultdict[int, list[dict[bytes, bytes]]] = defaultdict(list)
         for second, hash_ in await self._reader.counters(keys.METRICS, window):
-            steps[second // business.STEP * business.STEP].append(hash_)
+            steps[second // metric_charts.STEP * metric_charts.STEP].append(hash_)
         points = {start: cells(keys.METRICS, hashes, place) for start, hashes in steps.items()}
-        return {"charts": business.charts(points, range(window.start, window.end, business.STEP), now)}
+        return {"charts": metric_charts.charts(points, range(window.start, window.end, metric_charts.STEP), now)}
 
     async def _overview(self, asked: str, environment: str, now: float) -> dict[str, Any]:
         releases = dict(await self._reader.releases())
         deploys = await self._reader.deploys()
-        services = summary.services(releases, deploys)
+        services = overview.services(releases, deploys)
         service = asked or (services[0] if services else "")
         place = Place(frozenset([environment] if environment else []), frozenset())
-        end = int(now) // summary.STEP * summary.STEP + summary.STEP
-        window = Window(end - summary.WINDOW, end, keys.SECOND)
+        end = int(now) // overview.STEP * overview.STEP + overview.STEP
+        window = Window(end - overview.WINDOW, end, keys.SECOND)
         anywhere = Place(frozenset(), frozenset())
 
         steps: defaultdict[int, list[dict[bytes, bytes]]] = defaultdict(list)
         for second, counters in await self._reader.counters(keys.SPANS, window):
-            steps[second // summary.STEP * summary.STEP].append(counters)
+            steps[second // overview.STEP * overview.STEP].append(counters)
         environments: set[str] = {deploy["environment"] for deploy in deploys}
         points: dict[int, list[Cell]] = {}
         for start, hashes in steps.items():
@@ -90,9 +92,9 @@ class Board:
                 for row, n in found
                 if service_of(row["release"]) == service and place.holds(row["environment"], row["project"])
             ]
-        of_window = summary.by_release(cell for found in points.values() for cell in found)
-        errors = summary.by_release(await self._reader.cells(keys.ERRORS, window, place))
-        sessions = summary.by_release(
+        of_window = overview.by_release(cell for found in points.values() for cell in found)
+        errors = overview.by_release(await self._reader.cells(keys.ERRORS, window, place))
+        sessions = overview.by_release(
             cell for _, cell in await self._reader.sessions(Window.between(now - DAY, now, now).hours(), place)
         )
         return {
@@ -102,15 +104,15 @@ class Board:
             "environments": sorted(filter(None, environments)),
             "environment": environment,
             "deploys": [
-                summary.deploy(deploy)
+                overview.deploy(deploy)
                 for deploy in deploys
                 if service_of(deploy["release"]) == service and environment in ("", deploy["environment"])
             ],
             "start": window.start,
-            "step": summary.STEP,
-            "points": summary.points(points, range(window.start, window.end, summary.STEP)),
+            "step": overview.STEP,
+            "points": overview.points(points, range(window.start, window.end, overview.STEP)),
             "releases": [
-                summary.release(
+                overview.release(
                     version,
                     fields,
                     of_window.get(version, []),
@@ -131,13 +133,13 @@ class Board:
 
     async def _issues(self, service: str, place: Place) -> list[dict[str, Any]]:
         stored = await self._reader.issues(await self._reader.issue_numbers())
-        found = [issues.load(number, fields, place.environments) for number, fields in stored]
+        found = [load(number, fields, place.environments) for number, fields in stored]
         own = [issue for issue in found if issue.count and service in map(service_of, issue.releases)]
-        return [summary.issue(issue) for issue in own[:MAX_ISSUES]]
+        return [overview.issue(issue) for issue in own[:MAX_ISSUES]]
 
     async def issue(self, number: str) -> dict[str, Any] | None:
         """An issue with its latest event; None when there is none."""
         for found, fields in await self._reader.issues([number] if number.isdigit() else []):
-            loaded = issues.load(found, fields, frozenset())
-            return summary.issue(loaded) | {"event": issues.event(loaded)}
+            loaded = load(found, fields, frozenset())
+            return overview.issue(loaded) | {"event": shapes.event(loaded)}
         return None

@@ -1,0 +1,1 @@
+"""The way in: envelopes and OTLP over HTTP become records of the store."""

@@ -1,0 +1,1 @@
+"""Issues and the error events behind them."""

@@ -1,0 +1,1 @@
+"""Spans: in the forms that senders have for them, and as a trace."""

@@ -1,0 +1,89 @@
+"""What stands in Redis, and the bound of each: the one table of keys, lifetimes and caps.
+
+| key below PREFIX                 | what it holds                                           | bound                   |
+|----------------------------------|---------------------------------------------------------|-------------------------|
+| `<cube>:1:<second>`              | hash: dimensions -> count in that second                | 2 h                     |
+| `<cube>:3600:<hour>`             | hash: the same in that hour                             | 30 days, MAX_SERIES     |
+| `metrics:1:<second>`             | hash: metric and attributes -> stats, or count of a bin | 2 h                     |
+| `metrics:3600:<hour>`            | hash: the same of that hour                             | 30 days, MAX_METRICS    |
+| `sids:<hour>:<series>:<outcome>` | set: ids of sessions that went wrong                    | 30 days                 |
+| `events`                         | zset: error events by their time                        | MAX_EVENTS              |
+| `issues`, `issue:<number>`       | zset by the time last seen; hash: the issue             | MAX_ISSUES              |
+| `traces`, `trace:<id>`           | zset by the last write; string: a span or error a line  | MAX_TRACES, TRACES_BYTES|
+| `releases`, `release:<version>`  | zset by the time it was made; hash: the release         | MAX_RELEASES            |
+| `deploys`, `deploy-id`           | zset by the time they were finished; the last id        | MAX_DEPLOYS             |
+
+The prefix keeps them apart from what other services hold in the same Redis, and its number counts the formats: what
+an older minisentry wrote in another one is left alone, not misread. Traces with an error are kept
+ERROR_GRACE longer than the others of their age.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PREFIX = "minisentry:1:"
+SEPARATOR = "\x1f"
+
+SECOND, HOUR = 1, 3600
+LIFETIME = {SECOND: 2 * 3600, HOUR: 30 * 86_400}
+"""Seconds that a counter of each resolution is kept."""
+
+MAX_SERIES = 20_000
+"""Sets of dimensions of an hour; what is over is counted as OTHER."""
+
+MAX_METRICS = 1_000
+MAX_METRIC_SERIES = 4_000
+"""Metrics of an hour, by name, release and so on, and with attributes. What is over has OTHER as its attributes'
+values; a metric too many is OTHER altogether."""
+
+OTHER = "<< other >>"
+
+MAX_EVENTS = 10_000
+MAX_ISSUES = 1_000
+MAX_TRACES = 5_000
+MAX_RELEASES = 1_000
+MAX_DEPLOYS = 1_000
+
+TRACES_BYTES = 64 * 1024 * 1024
+TRACE_BYTES = 1024 * 1024
+"""Bytes of all traces, and of one: a trace that has reached it takes no more spans."""
+
+ERROR_GRACE = 3600.0
+"""Seconds."""
+
+EVENTS = PREFIX + "events"
+ISSUES, ISSUE = PREFIX + "issues", PREFIX + "issue:"
+TRACES, TRACE = PREFIX + "traces", PREFIX + "trace:"
+RELEASES, RELEASE = PREFIX + "releases", PREFIX + "release:"
+DEPLOYS, DEPLOY_ID = PREFIX + "deploys", PREFIX + "deploy-id"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cube:
+    """Counters by dimensions, kept by the hour, and by the second where `finest` says so."""
+
+    name: str
+    dimensions: tuple[str, ...]
+    finest: int = SECOND
+
+    def key(self, step: int, at: float) -> str:
+        """The key of the counters of the step (1 or 3600 s) in which `at` lies."""
+        return f"{PREFIX}{self.name}:{step}:{int(at // step) * step}"
+
+
+_WHERE = ("environment", "project", "release")
+SPANS = Cube("spans", (*_WHERE, "transaction", "span.status", "bin"))
+"""Segments only: one a request of a service. The spans inside are kept in their trace, not counted."""
+
+ERRORS = Cube("errors", (*_WHERE, "transaction", "level", "issue.id"))
+SESSIONS = Cube("sessions", (*_WHERE, "outcome"), HOUR)
+ITEMS = Cube("items", ("type",), HOUR)
+DROPS = Cube("drops", ("reason", "category"), HOUR)
+METRICS = Cube("metrics", (*_WHERE, "metric.name", "metric.type", "metric.unit", "attributes", "bin"))
+"""A field without a bin holds packed stats (metric_stats.py), one with a bin counts its samples, as others do."""
+
+
+def sids(hour_of: float, series: str, outcome: str) -> str:
+    """The key of the ids of sessions with an outcome; `series` is environment, project, release."""
+    return f"{PREFIX}sids:{int(hour_of // HOUR) * HOUR}:{series}:{outcome}"

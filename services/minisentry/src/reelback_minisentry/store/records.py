@@ -1,0 +1,146 @@
+"""What a request brought, in the terms of this store: spans, errors, sessions, samples, and what is only counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Scalars = dict[str, str | int | float | bool]
+
+TraceLine = list[dict[str, Any]] | dict[str, Any]
+"""What one request brought of a trace: its spans, in Sentry's form or in OTLP's, or one error."""
+
+METRIC_TYPES = ("counter", "gauge", "distribution")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where records come from: the first dimensions of every counter."""
+
+    environment: str
+    project: str
+    release: str
+
+
+@dataclass(slots=True)
+class Span:
+    """A unit of work. `segment`: the first span of its trace in its service, one request. Times in s since 1970.
+
+    `status` is "ok" or the name of a failure; `attributes` are scalars, as text or number, capped. `inside` are the
+    spans that a transaction brought with it, as they came.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    segment: bool
+    name: str
+    op: str
+    status: str
+    start: float
+    end: float
+    origin: Origin
+    service: str
+    attributes: Scalars
+    inside: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Segment(NamedTuple):
+    """What is counted of a segment."""
+
+    origin: Origin
+    name: str
+    status: str
+    start: float
+    end: float
+
+
+@dataclass(slots=True)
+class Error:
+    """An event of the errors dataset. `issue` is the number of its group; `event` is the event as it came."""
+
+    event_id: str
+    at: float
+    origin: Origin
+    level: str
+    transaction: str
+    trace_id: str
+    span_id: str
+    platform: str
+    title: str
+    culprit: str
+    handled: bool
+    metadata: dict[str, str]
+    issue: int
+    event: dict[str, Any]
+
+    @property
+    def row(self) -> dict[str, object]:
+        """What is kept of every error, as lists show it."""
+        return {
+            "id": self.event_id,
+            "timestamp": self.at,
+            "origin": self.origin,
+            "level": self.level,
+            "transaction": self.transaction,
+            "trace": self.trace_id,
+            "span": self.span_id,
+            "title": self.title,
+            "culprit": self.culprit,
+        }
+
+
+@dataclass(slots=True)
+class Session:
+    """One update of one session; `outcome` is "" while it is healthy, else errored, crashed or abnormal."""
+
+    sid: str
+    started: float
+    origin: Origin
+    init: bool
+    outcome: str
+
+
+@dataclass(slots=True)
+class SessionCounts:
+    """Finished sessions of one minute: how many of each outcome (exited, errored, crashed, abnormal)."""
+
+    started: float
+    origin: Origin
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of a metric. `type` is counter, gauge or distribution; `attributes` are its tags, as JSON or ""."""
+
+    name: str
+    type: str
+    unit: str
+    value: float
+    at: float
+    origin: Origin
+    attributes: str
+
+
+@dataclass(slots=True)
+class Records:
+    """All of one request of `size` bytes that came at `now`.
+
+    Spans come either whole, in `spans`, or as what of them is counted and what is stored: `segments` and `lines`, each
+    a trace's id and what is added to it.
+    `items` counts by type, `drops` by (reason, category): what an SDK says it threw away.
+    """
+
+    now: float
+    size: int = 0
+    spans: list[Span] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    lines: list[tuple[str, bytes]] = field(default_factory=list)
+    errors: list[Error] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    session_counts: list[SessionCounts] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    items: Counter[str] = field(default_factory=Counter)
+    drops: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -1,0 +1,179 @@
+"""What several requests add to the store, summed up so that they are written together: no I/O here.
+
+Twenty requests of one second that count the same thing become one increment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+import orjson
+
+from reelback_minisentry.store import keys, metric_stats
+from reelback_minisentry.store.cardinality import MetricSeries, Series
+from reelback_minisentry.store.histogram import bin_of, value_bin
+from reelback_minisentry.store.keys import SEPARATOR, Cube
+from reelback_minisentry.store.metric_stats import Stats
+from reelback_minisentry.store.records import Error, Origin, Records, Sample, Segment, Session, Span
+
+
+@dataclass(slots=True)
+class IssueUpdate:
+    """What a batch adds to one issue: its first and last event, counts by environment and by release."""
+
+    first: Error
+    last: Error
+    environments: dict[str, tuple[int, Error, Error]]
+    releases: dict[str, int]
+
+
+Fields = defaultdict[str, int]
+
+
+class Batch:
+    """An open batch. `stored` is set when it is written, or when `failed` says why it is not."""
+
+    def __init__(self, series: Series, metrics: MetricSeries) -> None:
+        self.stored = asyncio.Event()
+        self.failed = ""
+        self.size = 0
+        self.bytes = 0
+        self.sids: defaultdict[str, set[str]] = defaultdict(set)
+        self.events: dict[bytes, float] = {}
+        self.issues: dict[int, IssueUpdate] = {}
+        self.traces: dict[str, bytes] = {}
+        self.trace_scores: dict[str, float] = {}
+        self.releases: dict[str, tuple[float, float]] = {}
+        self._counts: defaultdict[tuple[Cube, int], Fields] = defaultdict(lambda: defaultdict(int))
+        self._series = series
+        self._stats: defaultdict[int, dict[str, Stats]] = defaultdict(dict)
+        self._metrics = metrics
+
+    def add(self, records: Records) -> None:
+        """Take one request in."""
+        self.size += 1
+        self.bytes += records.size
+        now = records.now
+        for kind, n in records.items.items():
+            self._count(keys.ITEMS, now, (kind,), "", n)
+        for (reason, category), n in records.drops.items():
+            self._count(keys.DROPS, now, (reason, category), "", n)
+        for trace_id, spans in groupby(records.spans, key=attrgetter("trace_id")):
+            self._add_spans(trace_id, list(spans), now)
+        for segment in records.segments:
+            self._add_segment(segment, now)
+        for trace_id, line in records.lines:
+            self._add_line(trace_id, line, now)
+        for error in records.errors:
+            self._add_error(error, now)
+        for session in records.sessions:
+            self._add_session(session)
+            self._add_release(session.origin, now)
+        for group in records.session_counts:
+            for outcome, n in group.counts.items():
+                self._count(keys.SESSIONS, group.started, _place(group.origin), SEPARATOR + outcome, n)
+            self._add_release(group.origin, now)
+        for sample in records.samples:
+            self._add_sample(sample)
+            self._add_release(sample.origin, now)
+
+    def counters(self) -> Iterator[tuple[str, int, Fields]]:
+        """What to add to the counters: (key, its lifetime in seconds, field -> count), in every resolution."""
+        coarse: defaultdict[str, Fields] = defaultdict(lambda: defaultdict(int))
+        for (cube, at), fields in self._counts.items():
+            if cube.finest == keys.SECOND:
+                yield cube.key(keys.SECOND, at), keys.LIFETIME[keys.SECOND], fields
+            hour = coarse[cube.key(keys.HOUR, at)]
+            for field, n in fields.items():
+                hour[field] += n
+        for key, fields in coarse.items():
+            yield key, keys.LIFETIME[keys.HOUR], fields
+
+    def stats(self) -> Iterator[tuple[str, int, dict[str, Stats]]]:
+        """What to merge into the stats of metrics: (key, its lifetime in seconds, field -> stats), likewise."""
+        coarse: defaultdict[str, dict[str, Stats]] = defaultdict(dict)
+        for at, fields in self._stats.items():
+            yield keys.METRICS.key(keys.SECOND, at), keys.LIFETIME[keys.SECOND], fields
+            hour = coarse[keys.METRICS.key(keys.HOUR, at)]
+            for field, one in fields.items():
+                hour.setdefault(field, Stats()).add(one)
+        for key, fields in coarse.items():
+            yield key, keys.LIFETIME[keys.HOUR], fields
+
+    def _count(self, cube: Cube, at: float, dimensions: tuple[str, ...], suffix: str = "", n: int = 1) -> None:
+        """Count. `suffix` are the last dimensions, those of few values, which need no bound."""
+        field = SEPARATOR.join(self._series.bound(dimensions, at)) + suffix
+        self._counts[cube, int(at)][field] += n
+
+    def _add_spans(self, trace_id: str, spans: list[Span], now: float) -> None:
+        for span in spans:
+            if span.segment:
+                self._add_segment(Segment(span.origin, span.name, span.status, span.start, span.end), now)
+        self._add_line(trace_id, orjson.dumps(spans), now)
+
+    def _add_segment(self, segment: Segment, now: float) -> None:
+        suffix = f"{SEPARATOR}{segment.status}{SEPARATOR}{bin_of((segment.end - segment.start) * 1000)}"
+        self._count(keys.SPANS, segment.end, (*_place(segment.origin), segment.name), suffix)
+        self._add_release(segment.origin, now)
+
+    def _add_error(self, error: Error, now: float) -> None:
+        place = (*_place(error.origin), error.transaction, error.level, str(error.issue))
+        self._count(keys.ERRORS, error.at, place)
+        self._add_release(error.origin, now)
+        line = orjson.dumps({**error.row, "issue": error.issue})
+        self.events[line] = error.at
+        if error.trace_id:
+            self._add_line(error.trace_id, line, now + keys.ERROR_GRACE)
+        self._add_to_issue(error)
+
+    def _add_to_issue(self, error: Error) -> None:
+        environment, release = error.origin.environment, error.origin.release
+        update = self.issues.get(error.issue)
+        if update is None:
+            update = self.issues[error.issue] = IssueUpdate(error, error, {}, {})
+        else:
+            update.first, update.last = _ends(update.first, update.last, error)
+        n, first, last = update.environments.get(environment, (0, error, error))
+        update.environments[environment] = (n + 1, *_ends(first, last, error))
+        update.releases[release] = update.releases.get(release, 0) + 1
+
+    def _add_line(self, trace_id: str, line: bytes, score: float) -> None:
+        self.traces[trace_id] = self.traces.get(trace_id, b"") + line + b"\n"
+        self.trace_scores[trace_id] = max(score, self.trace_scores.get(trace_id, 0.0))
+
+    def _add_release(self, origin: Origin, now: float) -> None:
+        if origin.release:
+            first, _ = self.releases.get(origin.release, (now, now))
+            self.releases[origin.release] = (first, now)
+
+    def _add_sample(self, sample: Sample) -> None:
+        metric = (*_place(sample.origin), sample.name, sample.type, sample.unit)
+        field = SEPARATOR.join(self._metrics.bound(metric, sample.attributes, sample.at)) + SEPARATOR
+        second = self._stats[int(sample.at)]
+        second.setdefault(field, Stats()).add(metric_stats.of_sample(sample.value, sample.at))
+        if sample.type == "distribution":
+            self._counts[keys.METRICS, int(sample.at)][f"{field}{value_bin(sample.value)}"] += 1
+
+    def _add_session(self, session: Session) -> None:
+        place = _place(session.origin)
+        if session.init:
+            self._count(keys.SESSIONS, session.started, place, SEPARATOR + "started")
+        # A crashed session is an errored one, too; sets of ids count a session once, however often it reports.
+        if session.outcome:
+            series = SEPARATOR.join(self._series.bound(place, session.started))
+            for outcome in {session.outcome, "errored"}:
+                self.sids[keys.sids(session.started, series, outcome)].add(session.sid)
+
+
+def _place(origin: Origin) -> tuple[str, str, str]:
+    return origin.environment, origin.project, origin.release
+
+
+def _ends(first: Error, last: Error, error: Error) -> tuple[Error, Error]:
+    """The earliest and the latest of an issue, with one event more."""
+    return (error if error.at < first.at else first, error if error.at >= last.at else last)
