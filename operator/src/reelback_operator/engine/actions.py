@@ -11,16 +11,16 @@ from reelback_operator.engine.workload import Change
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Make the target this run's alone."""
+    """Make the targets this run's alone, one after the other: of two runs that want the same ones, one gets on."""
 
-    target: Target
+    targets: tuple[Target, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GiveBack:
-    """Leave the target to others again: the claim, and the fields that were changed."""
+    """Leave the targets to others again: the claim, and the fields that were changed."""
 
-    target: Target
+    targets: tuple[Target, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,10 @@ class RemoveLoad:
 
 @dataclass(frozen=True, slots=True)
 class MarkRelease:
-    """Make the release known to Sentry."""
+    """Make the release known to Sentry, in the project with this slug or the operator's own."""
 
     release: str
+    project: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class MarkDeploy:
     name: str
     started: datetime
     finished: datetime
+    project: str | None = None
 
     @property
     def label(self) -> str:

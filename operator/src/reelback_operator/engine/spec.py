@@ -277,10 +277,11 @@ class Spec(_Spec):
     expect: Expect | None = None
 
     @property
-    def workloads(self) -> list[str]:
-        """The names of all workloads that take part."""
-        released = [target.name for target in self.release.targets] if self.release else []
-        return [*released, *(fault.target for fault in self.faults)]
+    def targets(self) -> tuple[Target, ...]:
+        """All workloads that take part, by name."""
+        released = self.release.targets if self.release else []
+        faulty = [Target(name=fault.target) for fault in self.faults]
+        return tuple(sorted([*released, *faulty], key=lambda target: target.name))
 
     @model_validator(mode="after")
     def _faults_fit(self) -> Self:

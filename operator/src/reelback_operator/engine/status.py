@@ -70,9 +70,9 @@ class Counts(_Status):
 class Judged(_Status):
     """What a check has judged of one target, and where it goes on.
 
-    `known` is what the candidate's release and the old one had served before the candidate was judged: of the old one
-    that is its history. `candidate` and `baseline` are the totals up to which was judged, `candidate_at` and
-    `baseline_at` when either last grew, `evidence` the detector's memory. `gaps` says that counts were lost on the way.
+    `known` and `history` are what the candidate's release and the old one had served before the candidate came.
+    `candidate` and `baseline` are the totals up to which was judged, at `judged_at` for the last time; `evidence` is the
+    detector's memory. `fallen` counts looks in a row whose totals were lower than that.
     """
 
     known: Counts = Counts()
@@ -80,17 +80,18 @@ class Judged(_Status):
     candidate: Counts = Counts()
     baseline: Counts = Counts()
     begun_at: datetime
-    candidate_at: datetime | None = None
-    baseline_at: datetime | None = None
+    judged_at: datetime | None = None
     evidence: list[float] = []
+    fallen: int = 0
 
 
 class TargetStatus(_Status):
     """One target: what it was before the run, and what the checks have judged of it, by their names.
 
     `image`, `env`, `added` and `references` are the pre-image: what the release changes, as it was, and the variables
-    that were not there. `before` and `after` are the digests of the template without and with the release. `there`
-    says whether the release has been seen in its place, `resets` how often somebody took it away again.
+    that were not there. `before` and `after` are the digests of the template without and with the release. `in_place`
+    says whether the target itself was asked to take it, `there` whether the release has been seen in its place, `resets` how often somebody took it away again. `served` is
+    what the old release has served until the rollback, some minutes before the run included.
     """
 
     name: str
@@ -102,8 +103,10 @@ class TargetStatus(_Status):
     env: dict[str, str] = {}
     added: list[str] = []
     references: dict[str, str] = {}
+    in_place: bool = False
     there: bool = False
     resets: int = 0
+    served: Counts = Counts()
     judged: dict[str, Judged] = {}
 
 
@@ -229,16 +232,12 @@ class Status(_Status):
     progress: str = Field(default="", description="what the targets looked like when they last looked otherwise")
     progress_at: datetime | None = Field(default=None, description="when that was")
     changing_since: datetime | None = Field(default=None, description="when the change that is on was asked for")
-    looked_at: datetime | None = Field(default=None, description="the last time that Sentry was asked")
+    ending_since: datetime | None = Field(default=None, description="when the run began to end")
+    blind_since: datetime | None = Field(default=None, description="when the targets were last seen, if they are not")
     failed_looks: int = Field(default=0, description="times in a row that Sentry did not answer")
     problem: str = Field(default="", description="what last did not work, empty once it did")
     aborted: bool = Field(default=False, description="whether the run ends because somebody else changed a target")
     refused: bool = Field(default=False, description="whether it ends before anything was done; runId is not used up")
-
-    @property
-    def workloads(self) -> list[str]:
-        """The names of all workloads that take part."""
-        return [*(target.name for target in self.targets), *(fault.target for fault in self.faults)]
 
     @property
     def complete(self) -> bool:
