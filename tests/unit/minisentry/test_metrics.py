@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from reelback_minisentry.ingest.metric_samples import read
+from reelback_minisentry.stats.histogram import value_bin, value_middle
+from reelback_minisentry.stats.metric_stats import Stats, merged, of_sample, unpack
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.cardinality import MetricSeries, Series
 from reelback_minisentry.store.cells import cells
-from reelback_minisentry.store.histogram import value_bin, value_middle
-from reelback_minisentry.store.metric_stats import Stats, merged, of_sample, unpack
 from reelback_minisentry.store.records import Records
 from reelback_minisentry.store.scope import Place
 from reelback_minisentry.store.write_batch import Batch

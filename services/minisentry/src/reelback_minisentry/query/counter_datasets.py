@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from reelback_minisentry.query.aggregation import CALL, Aggregate
 from reelback_minisentry.query.search import BadQuery, Predicate, parse, plain, requires
+from reelback_minisentry.stats.histogram import mean, percentile
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.cells import Cell
-from reelback_minisentry.store.histogram import mean, percentile
 from reelback_minisentry.store.keys import Cube
 
 HEALTHY = ("ok", "cancelled", "unknown")

@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 
-from reelback_minisentry.store import keys, metric_stats
+from reelback_minisentry.stats import metric_stats
+from reelback_minisentry.stats.metric_stats import Stats
+from reelback_minisentry.store import keys
 from reelback_minisentry.store.keys import SEPARATOR, Cube
-from reelback_minisentry.store.metric_stats import Stats
 from reelback_minisentry.store.scope import Place
 
 Row = Mapping[str, str]

@@ -14,11 +14,12 @@ from operator import attrgetter
 
 import orjson
 
-from reelback_minisentry.store import keys, metric_stats
+from reelback_minisentry.stats import metric_stats
+from reelback_minisentry.stats.histogram import bin_of, value_bin
+from reelback_minisentry.stats.metric_stats import Stats
+from reelback_minisentry.store import keys
 from reelback_minisentry.store.cardinality import MetricSeries, Series
-from reelback_minisentry.store.histogram import bin_of, value_bin
 from reelback_minisentry.store.keys import SEPARATOR, Cube
-from reelback_minisentry.store.metric_stats import Stats
 from reelback_minisentry.store.records import Error, Origin, Records, Sample, Segment, Session, Span
 
 
