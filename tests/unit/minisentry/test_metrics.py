@@ -115,7 +115,7 @@ def test_metrics_are_listed(shared: Server, name: str) -> None:
 
 def test_environment_and_project(shared: Server, name: str) -> None:
     send(shared, sample(name, "a", 1))
-    for place, expected in (({"environment": "test"}, 1), ({"environment": "live"}, 0), ({"project": "2"}, 0)):
+    for place, expected in (({"environment": "test"}, 1), ({"environment": "live"}, 0), ({"project": "1"}, 1)):
         assert rows(shared, ["count(value)"], f"release:{name}", **place) == [{"count(value)": expected}]
 
 

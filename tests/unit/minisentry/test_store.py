@@ -95,7 +95,7 @@ async def test_every_counter_ends(running: Writer, redis: Redis) -> None:
     metric = {"items": [{"name": "m", "type": "distribution", "value": 1}]}
     await running.write(records(("event", error("a@1")), ("transaction", transaction("a@1", 1)), ("session", session)))
     await running.write(records(("trace_metric", metric)))
-    lasting = {keys.EVENTS, keys.ISSUES, keys.TRACES, keys.RELEASES}
+    lasting = {keys.EVENTS, keys.ISSUES, keys.TRACES, keys.RELEASES, keys.PROJECTS}
     capped = (keys.ISSUE, keys.TRACE, keys.RELEASE)
     found = [name async for raw in redis.scan_iter("*") if (name := raw.decode()) not in lasting]
     assert all(name.startswith(keys.PREFIX) for name in found)

@@ -1,8 +1,9 @@
 """OTLP/HTTP: an ExportTraceServiceRequest as spans.
 
 A service's segment is a span without a parent or with a parent in another process, which OTLP says in the span's
-flags; senders that set no flags are judged by the span's kind. Release and environment are read from the span alone,
-as Sentry does: a release that only the resource names would be counted here and nowhere at Sentry.
+flags; senders that set no flags are judged by the span's kind. Release, environment and sample rate are read from the
+span's attributes alone, as Sentry does: a release that only the resource names would be counted here and nowhere at
+Sentry, and so would a rate that only the tracestate names.
 
 Of every span only what is counted is looked at when it comes. It is stored as it came, and read whole when somebody
 looks at its trace: of a hundred thousand spans that may be a dozen.
@@ -28,6 +29,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from reelback_minisentry.release_names import service_of
 from reelback_minisentry.spans.sdk import MAX_ATTRIBUTES, origin_of
+from reelback_minisentry.stats import sampling
 from reelback_minisentry.store.records import Origin, Records, Scalars, Segment, Span
 from reelback_minisentry.timestamps import near
 from reelback_minisentry.untrusted import Rejected, text
@@ -94,16 +96,17 @@ def _packed(span: trace_pb2.Span) -> str:
 def _segment(span: trace_pb2.Span, project: str, now: float) -> Segment:
     """What is counted of a segment: neither its ids nor most of its attributes."""
     release = environment = ""
+    sample_rate = 1.0
     for pair in span.attributes:
         key = pair.key
         if key == "sentry.release":
             release = pair.value.string_value
         elif key == "sentry.environment":
             environment = pair.value.string_value
-        if release and environment:
-            break
+        elif key == sampling.ATTRIBUTE:
+            sample_rate = sampling.rate(pair.value.double_value or pair.value.int_value)
     start, end = _times(span, now)
-    return Segment(_origin(release, environment, project), text(span.name), _status(span), start, end)
+    return Segment(_origin(release, environment, project), text(span.name), _status(span), start, end, sample_rate)
 
 
 @lru_cache(1024)
@@ -126,6 +129,7 @@ def _span(span: trace_pb2.Span, service: str, project: str, now: float) -> Span:
         status=_status(span),
         start=start,
         end=end,
+        sample_rate=sampling.rate(attributes.get(sampling.ATTRIBUTE)),
         origin=origin,
         service=service or service_of(origin.release),
         attributes=attributes,

@@ -11,6 +11,7 @@
 | `issues`, `issue:<number>`       | zset by the time last seen; hash: the issue             | MAX_ISSUES              |
 | `traces`, `trace:<id>`           | zset by the last write; string: a span or error a line  | MAX_TRACES, TRACES_BYTES|
 | `releases`, `release:<version>`  | zset by the time it was made; hash: the release         | MAX_RELEASES            |
+| `projects`                       | set: the projects that something came from              | MAX_PROJECTS            |
 | `deploys`, `deploy-id`           | zset by the time they were finished; the last id        | MAX_DEPLOYS             |
 
 The prefix keeps them apart from what other services hold in the same Redis, and its number counts the formats: what
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PREFIX = "minisentry:1:"
+PREFIX = "minisentry:2:"
 SEPARATOR = "\x1f"
 
 SECOND, HOUR = 1, 3600
@@ -44,6 +45,7 @@ MAX_ISSUES = 1_000
 MAX_TRACES = 5_000
 MAX_RELEASES = 1_000
 MAX_DEPLOYS = 1_000
+MAX_PROJECTS = 1_000
 
 TRACES_BYTES = 64 * 1024 * 1024
 TRACE_BYTES = 1024 * 1024
@@ -56,6 +58,7 @@ EVENTS = PREFIX + "events"
 ISSUES, ISSUE = PREFIX + "issues", PREFIX + "issue:"
 TRACES, TRACE = PREFIX + "traces", PREFIX + "trace:"
 RELEASES, RELEASE = PREFIX + "releases", PREFIX + "release:"
+PROJECTS = PREFIX + "projects"
 DEPLOYS, DEPLOY_ID = PREFIX + "deploys", PREFIX + "deploy-id"
 
 
@@ -73,7 +76,7 @@ class Cube:
 
 
 _WHERE = ("environment", "project", "release")
-SPANS = Cube("spans", (*_WHERE, "transaction", "span.status", "bin"))
+SPANS = Cube("spans", (*_WHERE, "transaction", "sample_rate", "span.status", "bin"))
 """Segments only: one a request of a service. The spans inside are kept in their trace, not counted."""
 
 ERRORS = Cube("errors", (*_WHERE, "transaction", "level", "issue.id"))

@@ -99,6 +99,10 @@ class Reader:
         fields = await self._redis.hgetall(keys.RELEASE + version)
         return {**{name.decode(): value for name, value in fields.items()}, "created": str(created).encode()}
 
+    async def projects(self) -> set[str]:
+        """The projects that something came from."""
+        return {raw.decode() for raw in await self._redis.smembers(keys.PROJECTS)}
+
     async def deploys(self) -> list[dict[str, Any]]:
         """All deploys, the last finished first."""
         return [orjson.loads(raw) for raw in await self._redis.zrevrange(keys.DEPLOYS, 0, -1)]

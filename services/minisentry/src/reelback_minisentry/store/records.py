@@ -28,7 +28,7 @@ class Span:
     """A unit of work. `segment`: the first span of its trace in its service, one request. Times in s since 1970.
 
     `status` is "ok" or the name of a failure; `attributes` are scalars, as text or number, capped. `inside` are the
-    spans that a transaction brought with it, as they came.
+    spans that a transaction brought with it, as they came. Of requests like this one its sender kept `sample_rate`.
     """
 
     trace_id: str
@@ -40,6 +40,7 @@ class Span:
     status: str
     start: float
     end: float
+    sample_rate: float
     origin: Origin
     service: str
     attributes: Scalars
@@ -54,6 +55,7 @@ class Segment(NamedTuple):
     status: str
     start: float
     end: float
+    sample_rate: float
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from operator import attrgetter
 
 import orjson
 
-from reelback_minisentry.stats import metric_stats
+from reelback_minisentry.stats import metric_stats, sampling
 from reelback_minisentry.stats.histogram import bin_of, value_bin
 from reelback_minisentry.stats.metric_stats import Stats
 from reelback_minisentry.store import keys
@@ -50,6 +50,7 @@ class Batch:
         self.traces: dict[str, bytes] = {}
         self.trace_scores: dict[str, float] = {}
         self.releases: dict[str, tuple[float, float]] = {}
+        self.projects: set[str] = set()
         self._counts: defaultdict[tuple[Cube, int], Fields] = defaultdict(lambda: defaultdict(int))
         self._series = series
         self._stats: defaultdict[int, dict[str, Stats]] = defaultdict(dict)
@@ -74,14 +75,14 @@ class Batch:
             self._add_error(error, now)
         for session in records.sessions:
             self._add_session(session)
-            self._add_release(session.origin, now)
+            self._add_origin(session.origin, now)
         for group in records.session_counts:
             for outcome, n in group.counts.items():
                 self._count(keys.SESSIONS, group.started, _place(group.origin), SEPARATOR + outcome, n)
-            self._add_release(group.origin, now)
+            self._add_origin(group.origin, now)
         for sample in records.samples:
             self._add_sample(sample)
-            self._add_release(sample.origin, now)
+            self._add_origin(sample.origin, now)
 
     def counters(self) -> Iterator[tuple[str, int, Fields]]:
         """What to add to the counters: (key, its lifetime in seconds, field -> count), in every resolution."""
@@ -114,18 +115,20 @@ class Batch:
     def _add_spans(self, trace_id: str, spans: list[Span], now: float) -> None:
         for span in spans:
             if span.segment:
-                self._add_segment(Segment(span.origin, span.name, span.status, span.start, span.end), now)
+                one = Segment(span.origin, span.name, span.status, span.start, span.end, span.sample_rate)
+                self._add_segment(one, now)
         self._add_line(trace_id, orjson.dumps(spans), now)
 
     def _add_segment(self, segment: Segment, now: float) -> None:
         suffix = f"{SEPARATOR}{segment.status}{SEPARATOR}{bin_of((segment.end - segment.start) * 1000)}"
-        self._count(keys.SPANS, segment.end, (*_place(segment.origin), segment.name), suffix)
-        self._add_release(segment.origin, now)
+        place = (*_place(segment.origin), segment.name, sampling.named(segment.sample_rate))
+        self._count(keys.SPANS, segment.end, place, suffix)
+        self._add_origin(segment.origin, now)
 
     def _add_error(self, error: Error, now: float) -> None:
         place = (*_place(error.origin), error.transaction, error.level, str(error.issue))
         self._count(keys.ERRORS, error.at, place)
-        self._add_release(error.origin, now)
+        self._add_origin(error.origin, now)
         line = orjson.dumps({**error.row, "issue": error.issue})
         self.events[line] = error.at
         if error.trace_id:
@@ -147,7 +150,8 @@ class Batch:
         self.traces[trace_id] = self.traces.get(trace_id, b"") + line + b"\n"
         self.trace_scores[trace_id] = max(score, self.trace_scores.get(trace_id, 0.0))
 
-    def _add_release(self, origin: Origin, now: float) -> None:
+    def _add_origin(self, origin: Origin, now: float) -> None:
+        self.projects.add(origin.project)
         if origin.release:
             first, _ = self.releases.get(origin.release, (now, now))
             self.releases[origin.release] = (first, now)

@@ -81,6 +81,7 @@ class Writer:
         self._open = self._new()
         self._wake = asyncio.Event()
         self._trimmer = Trimmer(redis)
+        self._projects: set[str] = set()
 
     async def write(self, records: Records) -> None:
         """Return once the records are stored. Raises Busy or Unavailable; then nothing of them is."""
@@ -123,6 +124,10 @@ class Writer:
         except (RedisError, OSError, TimeoutError) as error:  # the next batch tries again
             log.warning("old entries were not removed: %s: %s", type(error).__name__, error)
 
+    def _new_projects(self, batch: Batch) -> list[str]:
+        """Those that this process has not made known yet; there is an end to how many are."""
+        return list(batch.projects - self._projects)[: keys.MAX_PROJECTS - len(self._projects)]
+
     async def _commit(self, batch: Batch) -> None:
         async with self._redis.pipeline(transaction=True) as pipe:
             for key, lifetime, counts in batch.counters():
@@ -146,11 +151,14 @@ class Writer:
                 )
             for number, update in batch.issues.items():
                 _merge_issue(pipe, number, update)
+            if projects := self._new_projects(batch):
+                pipe.sadd(keys.PROJECTS, *projects)
             if batch.releases:
                 pipe.zadd(keys.RELEASES, {version: first for version, (first, _) in batch.releases.items()}, nx=True)
             for version, (first, last) in batch.releases.items():
                 _merge(pipe, keys.RELEASE + version, once={"first_event": str(first)}, set={"last_event": str(last)})
             await pipe.execute()
+        self._projects.update(projects)
 
 
 def _merge(pipe: Pipeline, key: str, **change: object) -> None:
