@@ -101,14 +101,16 @@ class Events:
     async def sessions(self, request: Request) -> Response:
         """Sessions and how many of them were free of crashes."""
         query = request.query_params
-        if "interval" in query and duration(query["interval"], "interval") < 3600:
-            raise BadQuery("interval: the minimum is 1h")
-        span = window(query).hours()
-        fields = query.getlist("field")
-        if not fields:
-            raise BadQuery("field: at least one is needed")
-        counted = await self._reader.sessions(span, await self._projects.place(query))
-        return answer(session_health.shape(counted, fields, query.getlist("groupBy"), span, query.get("query", "")))
+        asked = session_health.Question(
+            fields=query.getlist("field"),
+            group_by=query.getlist("groupBy"),
+            query=query.get("query", ""),
+            window=window(query),
+            interval=duration(query.get("interval", "1h"), "interval"),
+        )
+        counted = await self._reader.sessions(asked.hours, await self._projects.place(query))
+        groups = asked.grouped(counted)
+        return answer(asked.shape(groups, await self._reader.sizes(asked.user_sets(groups))))
 
 
 def _dataset(query: QueryParams) -> Dataset:

@@ -74,6 +74,7 @@ def _session(payload: dict[str, Any], project: str, now: float) -> Session | Non
     outcome = status if status in ("crashed", "abnormal") else "errored" if count(payload.get("errors")) else ""
     return Session(
         sid=sid,
+        user=text(payload.get("did")),
         started=near(seconds(payload.get("started")), now),
         origin=Origin(text(attrs.get("environment"), 64), project, text(attrs.get("release"))),
         init=payload.get("init") is True,

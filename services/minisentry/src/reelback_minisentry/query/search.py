@@ -59,14 +59,16 @@ def parse(
     fields: Container[str],
     aliases: Mapping[str, str] | None = None,
     durations: Mapping[str, Comparison] | None = None,
+    stars: bool = True,
 ) -> Predicate:
     """The predicate of a query over rows with these fields. Raises BadQuery.
 
-    `aliases`: other names of fields; `durations`: fields that are compared, not searched for a value.
+    `aliases`: other names of fields; `durations`: fields that are compared, not searched for a value; `stars`: whether
+    values may have wildcards.
     """
     if len(query) > MAX_LENGTH:
         raise BadQuery(f"query: longer than {MAX_LENGTH} characters")
-    return _Parser(query, fields, aliases or {}, durations or {}).whole()
+    return _Parser(query, fields, aliases or {}, durations or {}, stars).whole()
 
 
 def requires(query: str, key: str, value: str) -> bool:
@@ -97,11 +99,17 @@ class _Parser:
     """Recursive descent: any = all (OR all)*; all = term (AND? term)*; term = (any) | [!]key:value."""
 
     def __init__(
-        self, query: str, fields: Container[str], aliases: Mapping[str, str], durations: Mapping[str, Comparison]
+        self,
+        query: str,
+        fields: Container[str],
+        aliases: Mapping[str, str],
+        durations: Mapping[str, Comparison],
+        stars: bool,
     ) -> None:
         self._fields = fields
         self._aliases = aliases
         self._durations = durations
+        self._stars = stars
         self._tokens = _tokens(query)
         self._at = 0
         self._depth = 0
@@ -167,12 +175,26 @@ class _Parser:
             values = [_unquoted(part.strip()) for part in _LISTED.findall(value[1:-1])]
             if not values:
                 raise BadQuery(f"query: {key}: the list is empty")
-            tests = [_test(part) for part in values]
+            tests = [self._test(part) for part in values]
             return lambda row: any(test(row[field]) for test in tests)
         if _COMPARISON.match(value):
             raise BadQuery(f"query: {key}: comparisons are of durations only")
-        test = _test(_unquoted(value))
+        test = self._test(_unquoted(value))
         return lambda row: test(row[field])
+
+    def _test(self, wanted: str) -> Callable[[str], bool]:
+        stars = list(_STAR.finditer(wanted))
+        if not any(star[2] for star in stars):
+            text = wanted.replace("\\*", "*")
+            return lambda value: value == text
+        if not self._stars:
+            raise BadQuery("query: wildcard search is not supported here")
+        pattern, at = "", 0
+        for star in stars:
+            pattern += re.escape(wanted[at : star.start()]) + (".*" if star[2] else re.escape(star[1]))
+            at = star.end()
+        whole = re.compile(pattern + re.escape(wanted[at:]), re.DOTALL)
+        return lambda value: whole.fullmatch(value) is not None
 
     def _field(self, name: str) -> str:
         field = self._aliases.get(plain(name), plain(name))
@@ -192,16 +214,3 @@ def _compared(key: str, value: str) -> tuple[str, float]:
 
 def _unquoted(value: str) -> str:
     return value[1:-1].replace('\\"', '"') if value.startswith('"') else value
-
-
-def _test(wanted: str) -> Callable[[str], bool]:
-    stars = list(_STAR.finditer(wanted))
-    if not any(star[2] for star in stars):
-        text = wanted.replace("\\*", "*")
-        return lambda value: value == text
-    pattern, at = "", 0
-    for star in stars:
-        pattern += re.escape(wanted[at : star.start()]) + (".*" if star[2] else re.escape(star[1]))
-        at = star.end()
-    whole = re.compile(pattern + re.escape(wanted[at:]), re.DOTALL)
-    return lambda value: whole.fullmatch(value) is not None

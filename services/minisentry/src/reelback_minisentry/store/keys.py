@@ -7,6 +7,7 @@
 | `metrics:1:<second>`             | hash: metric and attributes -> stats, or count of a bin | 2 h                     |
 | `metrics:3600:<hour>`            | hash: the same of that hour                             | 30 days, MAX_METRICS    |
 | `sids:<hour>:<series>:<outcome>` | set: ids of sessions that went wrong                    | 30 days                 |
+| `users:<hour>:<series>:<outcome>`| HyperLogLog: users of sessions, and of those that did   | 30 days                 |
 | `events`                         | zset: error events by their time                        | MAX_EVENTS              |
 | `issues`, `issue:<number>`       | zset by the time last seen; hash: the issue             | MAX_ISSUES              |
 | `traces`, `trace:<id>`           | zset by the last write; string: a span or error a line  | MAX_TRACES, TRACES_BYTES|
@@ -87,6 +88,16 @@ METRICS = Cube("metrics", (*_WHERE, "metric.name", "metric.type", "metric.unit",
 """A field without a bin holds packed stats (metric_stats.py), one with a bin counts its samples, as others do."""
 
 
+def series(environment: str, project: str, release: str) -> str:
+    """What sessions are told apart by, in the keys of their sets."""
+    return SEPARATOR.join((environment, project, release))
+
+
 def sids(hour_of: float, series: str, outcome: str) -> str:
-    """The key of the ids of sessions with an outcome; `series` is environment, project, release."""
+    """The key of the ids of sessions with an outcome."""
     return f"{PREFIX}sids:{int(hour_of // HOUR) * HOUR}:{series}:{outcome}"
+
+
+def users(hour_of: float, series: str, outcome: str) -> str:
+    """The key of the users of sessions with an outcome; "" is any."""
+    return f"{PREFIX}users:{int(hour_of // HOUR) * HOUR}:{series}:{outcome}"

@@ -95,9 +95,13 @@ class Error:
 
 @dataclass(slots=True)
 class Session:
-    """One update of one session; `outcome` is "" while it is healthy, else errored, crashed or abnormal."""
+    """One update of one session; `outcome` is "" while it is healthy, else errored, crashed or abnormal.
+
+    `user` is the id of whoever's session it is, "" when it is not said.
+    """
 
     sid: str
+    user: str
     started: float
     origin: Origin
     init: bool

@@ -45,6 +45,7 @@ class Batch:
         self.size = 0
         self.bytes = 0
         self.sids: defaultdict[str, set[str]] = defaultdict(set)
+        self.users: defaultdict[str, set[str]] = defaultdict(set)
         self.events: dict[bytes, float] = {}
         self.issues: dict[int, IssueUpdate] = {}
         self.traces: dict[str, bytes] = {}
@@ -168,11 +169,16 @@ class Batch:
         place = _place(session.origin)
         if session.init:
             self._count(keys.SESSIONS, session.started, place, SEPARATOR + "started")
+        if not session.outcome and not session.user:
+            return
         # A crashed session is an errored one, too; sets of ids count a session once, however often it reports.
-        if session.outcome:
-            series = SEPARATOR.join(self._series.bound(place, session.started))
-            for outcome in {session.outcome, "errored"}:
-                self.sids[keys.sids(session.started, series, outcome)].add(session.sid)
+        outcomes = {session.outcome, "errored"} if session.outcome else set()
+        environment, project, release = self._series.bound(place, session.started)
+        series = keys.series(environment, project, release)
+        for outcome in outcomes:
+            self.sids[keys.sids(session.started, series, outcome)].add(session.sid)
+        for outcome in {"", *outcomes} if session.user else ():
+            self.users[keys.users(session.started, series, outcome)].add(session.user)
 
 
 def _place(origin: Origin) -> tuple[str, str, str]:

@@ -138,6 +138,9 @@ class Writer:
             for key, ids in batch.sids.items():
                 pipe.sadd(key, *ids)
                 pipe.expire(key, keys.LIFETIME[keys.HOUR])
+            for key, ids in batch.users.items():
+                pipe.pfadd(key, *ids)
+                pipe.expire(key, keys.LIFETIME[keys.HOUR])
             if lines := {name: new for name, new in batch.traces.items() if not self._trimmer.is_full(name)}:
                 pipe.eval(_APPEND, len(lines), *(keys.TRACE + name for name in lines), *lines.values())
             if batch.trace_scores:
