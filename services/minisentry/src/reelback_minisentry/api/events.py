@@ -13,11 +13,12 @@ from reelback_minisentry.api.projects import Projects
 from reelback_minisentry.issues import error_rows
 from reelback_minisentry.query import aggregation, session_health
 from reelback_minisentry.query.aggregation import Dataset
-from reelback_minisentry.query.counter_datasets import ERRORS, SPANS
+from reelback_minisentry.query.counter_datasets import ERRORS, SPANS, CounterDataset
 from reelback_minisentry.query.metrics_dataset import TRACEMETRICS
 from reelback_minisentry.query.parameters import duration, interval, page, page_size, window
 from reelback_minisentry.query.search import BadQuery, parse
 from reelback_minisentry.responses import answer
+from reelback_minisentry.store import keys
 from reelback_minisentry.store.cells import Cell, cells
 from reelback_minisentry.store.reader import Reader
 from reelback_minisentry.store.scope import Place, Window
@@ -43,7 +44,8 @@ class Events:
             rows, meta = await self._error_rows(request, fields, span, place, size)
             return answer({"data": rows, "meta": meta | {"dataset": "errors"}})
         counted = await self._cells(dataset, query.get("query", ""), span, place)
-        lines, meta = aggregation.table(counted, fields, dataset, span.seconds)
+        ids = await self._ids(dataset, query, span, place)
+        lines, meta = aggregation.table(counted, fields, dataset, span.seconds, ids)
         aggregation.sort(lines, query.getlist("sort"), fields)
         shown, link = page(lines, request.url, query)
         meta |= {"dataset": dataset.name, "dataScanned": "full", **aggregation.accuracy(shown)}
@@ -52,6 +54,21 @@ class Events:
     async def _cells(self, dataset: Dataset, query: str, span: Window, place: Place) -> list[Cell]:
         wanted = dataset.predicate(query)
         return [cell for cell in await self._reader.cells(dataset.cube, span, place) if wanted(cell[0])]
+
+    async def _ids(self, dataset: Dataset, query: QueryParams, span: Window, place: Place) -> list[Cell]:
+        """The traces and users, where a field asks for how many there are."""
+        fields = query.getlist("field")
+        functions = [dataset.aggregate(name) for name in fields]
+        if not isinstance(dataset, CounterDataset) or not any(f and f.of_ids for f in functions):
+            return []
+        wanted = dataset.ids_predicate(query.get("query", ""), fields)
+        if dataset is ERRORS:
+            stored = [row async for row in self._reader.rows(span, newest_first=True)]
+            here = [row for row in stored if place.holds(row["origin"]["environment"], row["origin"]["project"])]
+            return [cell for row in here for cell in error_rows.ids(row) if wanted(cell[0])]
+        if span.step != keys.SECOND:
+            raise BadQuery("field: traces and users are counted for 2 hours; the window begins earlier")
+        return [cell for cell in await self._reader.cells(keys.IDS, span, place) if wanted(cell[0])]
 
     async def _error_rows(
         self, request: Request, fields: list[str], span: Window, place: Place, size: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -37,7 +38,8 @@ class Accuracy(NamedTuple):
 class Aggregate:
     """A function of the cells of one group; `type` and `unit` are Sentry's names in `meta`.
 
-    `only`: which cells it is about, when its arguments say so. Rows are then made of such cells alone.
+    `only`: which cells it is about, when its arguments say so. Rows are then made of such cells alone. `of_ids`: it is
+    about cells of ids, not of counts.
     """
 
     compute: Callable[[list[Cell], float], Value]
@@ -45,6 +47,7 @@ class Aggregate:
     unit: str | None = None
     only: Callable[[Row], bool] | None = None
     accuracy: Callable[[list[Cell]], Accuracy | None] = lambda _: None
+    of_ids: bool = False
 
 
 class Line(NamedTuple):
@@ -81,9 +84,11 @@ def value_of(field: str, raw: str) -> Value:
 
 
 def table(
-    cells: Iterable[Cell], fields: list[str], dataset: Dataset, seconds: float
+    cells: Iterable[Cell], fields: list[str], dataset: Dataset, seconds: float, ids: Iterable[Cell] = ()
 ) -> tuple[list[Line], dict[str, Any]]:
     """The rows that the cells make, a row a group, and `meta` for them. `seconds`: the length of the window.
+
+    `ids` are cells whose values are ids, for functions of those.
 
     Without fields to group by there is one row, even of nothing. Raises BadQuery for unknown fields.
     """
@@ -93,13 +98,17 @@ def table(
     groups: dict[tuple[str, ...], list[Cell]] = {} if group_by else {(): []}
     for cell in _narrowed(cells, [function for function in functions.values() if function]):
         groups.setdefault(tuple(cell[0][name] for name in dimensions), []).append(cell)
+    ids_of: defaultdict[tuple[str, ...], list[Cell]] = defaultdict(list)
+    for cell in ids:
+        ids_of[tuple(cell[0][name] for name in dimensions)].append(cell)
     rows = []
     for key, members in groups.items():
         line = Line({name: value_of(at, raw) for name, at, raw in zip(group_by, dimensions, key, strict=True)}, {})
         for name, function in functions.items():
             if function:
                 only = function.only
-                asked = members if only is None else [cell for cell in members if only(cell[0])]
+                found = ids_of[key] if function.of_ids else members
+                asked = found if only is None else [cell for cell in found if only(cell[0])]
                 line.values[name] = function.compute(asked, seconds)
                 line.accuracy[name] = function.accuracy(asked)
         rows.append(line)
@@ -110,7 +119,7 @@ def table(
 
 def _narrowed(cells: Iterable[Cell], functions: list[Aggregate]) -> Iterable[Cell]:
     """The cells that the functions are about."""
-    named = [function.only for function in functions if function.only]
+    named = [function.only for function in functions if function.only and not function.of_ids]
     if not named:
         return cells
     if len(named) < len(functions):
@@ -144,6 +153,8 @@ def timeseries(
     function, now = dataset.aggregate(axis), time.time()
     if function is None:
         raise BadQuery(f"yAxis: {axis!r} is not a function")
+    if function.of_ids:
+        raise BadQuery(f"yAxis: {axis!r} is counted for a window as a whole")
     points: dict[tuple[Value, ...], dict[int, Line]] = {} if group_by else {(): {}}
     for start, cells in counted.items():
         for line in table(cells, [*group_by, axis], dataset, starts.step)[0]:

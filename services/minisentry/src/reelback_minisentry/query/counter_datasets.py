@@ -9,9 +9,13 @@ from reelback_minisentry.query import segment_figures
 from reelback_minisentry.query.aggregation import CALL, Aggregate
 from reelback_minisentry.query.search import BadQuery, Predicate, parse, plain, requires
 from reelback_minisentry.query.segment_figures import DURATION, FIGURES, Figure, Group, total
+from reelback_minisentry.stats.distinct import Distinct
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.cells import Cell
 from reelback_minisentry.store.keys import Cube
+
+IDS = {"trace": "trace", "user": "user", "user.id": "user"}
+"""What count_unique() counts beside fields: there are too many of them for counters."""
 
 
 def unique(field: str) -> Aggregate:
@@ -21,6 +25,18 @@ def unique(field: str) -> Aggregate:
         return len({row[field] for row, _ in cells if row[field]})
 
     return Aggregate(compute, "integer")
+
+
+def unique_ids(of: str) -> Aggregate:
+    """How many different traces or users there are."""
+
+    def compute(cells: list[Cell], _seconds: float) -> int:
+        found = Distinct()
+        for _, ids in cells:
+            found.add(ids)
+        return len(found)
+
+    return Aggregate(compute, "integer", only=lambda row: row["of"] == of, of_ids=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +65,18 @@ class CounterDataset:
         if call is None:
             return None
         function, arguments = call[1], [part.strip() for part in call[2].split(",")]
+        if function == "count_unique" and arguments[0] in IDS:
+            return unique_ids(IDS[arguments[0]])
         found = self.function(function, arguments)
         if found is None and function == "count_unique" and self.aliases.get(arguments[0], arguments[0]) in self.fields:
             return unique(self.field(arguments[0]))
         if found is None:
             raise BadQuery(f"field: unknown function {name!r} of dataset {self.name}")
         return found
+
+    def ids_predicate(self, query: str, fields: list[str]) -> Predicate:
+        """The filter of ids. Raises BadQuery for a field, plain or in the query, by which they are not kept."""
+        return self.predicate(query)
 
     def function(self, function: str, arguments: list[str]) -> Aggregate | None:
         """The dataset's own function of a name and arguments; None when it has none."""
@@ -81,6 +103,18 @@ class SpanDataset(CounterDataset):
         wanted = parse(query, (*self.fields, "is_transaction"), self.aliases, {DURATION: segment_figures.longer})
         if not requires(query, "is_transaction", "true"):
             raise BadQuery("query: of dataset spans only segments are counted here; add is_transaction:true")
+        return lambda row: wanted({**row, "is_transaction": "true"})
+
+    def ids_predicate(self, query: str, fields: list[str]) -> Predicate:
+        """Likewise."""
+        kept = keys.IDS.dimensions[:-1]
+        plain_fields = [self.field(name) for name in fields if self.aggregate(name) is None]
+        try:
+            wanted = parse(query, (*kept, "is_transaction"), self.aliases)
+        except BadQuery as error:
+            raise BadQuery(f"{error}; traces and users are counted by {', '.join(kept)}") from None
+        if not set(plain_fields) <= set(kept):
+            raise BadQuery(f"field: traces and users are counted by {', '.join(kept)}")
         return lambda row: wanted({**row, "is_transaction": "true"})
 
     def function(self, function: str, arguments: list[str]) -> Aggregate | None:

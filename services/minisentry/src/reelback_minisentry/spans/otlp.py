@@ -28,8 +28,8 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from reelback_minisentry.release_names import service_of
-from reelback_minisentry.spans.sdk import MAX_ATTRIBUTES, origin_of
-from reelback_minisentry.stats import sampling
+from reelback_minisentry.spans.sdk import MAX_ATTRIBUTES, USER, origin_of
+from reelback_minisentry.stats import distinct, sampling
 from reelback_minisentry.store.records import Origin, Records, Scalars, Segment, Span
 from reelback_minisentry.timestamps import near
 from reelback_minisentry.untrusted import Rejected, text
@@ -97,6 +97,7 @@ def _segment(span: trace_pb2.Span, project: str, now: float) -> Segment:
     """What is counted of a segment: neither its ids nor most of its attributes."""
     release = environment = ""
     sample_rate = 1.0
+    user: int | None = None
     for pair in span.attributes:
         key = pair.key
         if key == "sentry.release":
@@ -105,8 +106,19 @@ def _segment(span: trace_pb2.Span, project: str, now: float) -> Segment:
             environment = pair.value.string_value
         elif key == sampling.ATTRIBUTE:
             sample_rate = sampling.rate(pair.value.double_value or pair.value.int_value)
+        elif key == USER:
+            user = distinct.hashed(text(pair.value.string_value)) if pair.value.string_value else None
     start, end = _times(span, now)
-    return Segment(_origin(release, environment, project), text(span.name), _status(span), start, end, sample_rate)
+    return Segment(
+        _origin(release, environment, project),
+        text(span.name),
+        _status(span),
+        start,
+        end,
+        sample_rate,
+        int.from_bytes(span.trace_id[-distinct.WIDTH :], "big"),
+        user,
+    )
 
 
 @lru_cache(1024)
@@ -130,6 +142,7 @@ def _span(span: trace_pb2.Span, service: str, project: str, now: float) -> Span:
         start=start,
         end=end,
         sample_rate=sampling.rate(attributes.get(sampling.ATTRIBUTE)),
+        user=text(attributes.get(USER)),
         origin=origin,
         service=service or service_of(origin.release),
         attributes=attributes,

@@ -11,6 +11,9 @@ from reelback_minisentry.store.records import Origin, Scalars, Span
 from reelback_minisentry.timestamps import near, seconds
 from reelback_minisentry.untrusted import hex_id, obj, objects, text
 
+USER = "user.id"
+"""Where a span names whoever asked."""
+
 MAX_SPANS = 1000
 MAX_ATTRIBUTES = 64
 
@@ -50,6 +53,12 @@ def origin_of(attributes: Scalars, project: str) -> Origin:
     return Origin(text(attributes.get("sentry.environment"), 64), project, text(attributes.get("sentry.release")))
 
 
+def user_of(event: dict[str, Any]) -> str:
+    """Whom an event is about, by the first of what may name them; "" for nobody."""
+    user = obj(event.get("user"))
+    return next((found for key in ("id", "username", "email", "ip_address") if (found := text(user.get(key)))), "")
+
+
 def transaction(event: dict[str, Any], project: str, now: float, sample_rate: float = 1.0) -> Span | None:
     """A transaction as its segment, which carries the spans inside as they came. None when it lacks its ids.
 
@@ -72,6 +81,7 @@ def transaction(event: dict[str, Any], project: str, now: float, sample_rate: fl
         start=start,
         end=end,
         sample_rate=sample_rate,
+        user=user_of(event),
         origin=origin,
         service=service_of(origin.release),
         attributes=scalars(obj(trace.get("data"))),
@@ -128,6 +138,7 @@ def span_item(payload: dict[str, Any], project: str, now: float) -> list[Span]:
                 start=start,
                 end=end,
                 sample_rate=sampling.rate(attributes.get(sampling.ATTRIBUTE)),
+                user=text(attributes.get(USER)),
                 origin=origin,
                 service=text(attributes.get("service.name")) or service_of(origin.release),
                 attributes=attributes,

@@ -4,6 +4,7 @@
 |----------------------------------|---------------------------------------------------------|-------------------------|
 | `<cube>:1:<second>`              | hash: dimensions -> count in that second                | 2 h                     |
 | `<cube>:3600:<hour>`             | hash: the same in that hour                             | 30 days, MAX_SERIES     |
+| `ids:1:<second>`                 | hash: dimensions -> sketch of traces or users           | 2 h, SAMPLE each        |
 | `metrics:1:<second>`             | hash: metric and attributes -> stats, or count of a bin | 2 h                     |
 | `metrics:3600:<hour>`            | hash: the same of that hour                             | 30 days, MAX_METRICS    |
 | `sids:<hour>:<series>:<outcome>` | set: ids of sessions that went wrong                    | 30 days                 |
@@ -79,6 +80,9 @@ class Cube:
 _WHERE = ("environment", "project", "release")
 SPANS = Cube("spans", (*_WHERE, "transaction", "sample_rate", "span.status", "bin"))
 """Segments only: one a request of a service. The spans inside are kept in their trace, not counted."""
+
+IDS = Cube("ids", (*_WHERE, "span.status", "of"))
+"""The traces and users of segments, by the second alone."""
 
 ERRORS = Cube("errors", (*_WHERE, "transaction", "level", "issue.id"))
 SESSIONS = Cube("sessions", (*_WHERE, "outcome"), HOUR)

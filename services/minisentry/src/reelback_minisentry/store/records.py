@@ -29,6 +29,7 @@ class Span:
 
     `status` is "ok" or the name of a failure; `attributes` are scalars, as text or number, capped. `inside` are the
     spans that a transaction brought with it, as they came. Of requests like this one its sender kept `sample_rate`.
+    `user` is the id of whoever asked, "" when it is not said.
     """
 
     trace_id: str
@@ -41,6 +42,7 @@ class Span:
     start: float
     end: float
     sample_rate: float
+    user: str
     origin: Origin
     service: str
     attributes: Scalars
@@ -48,7 +50,7 @@ class Span:
 
 
 class Segment(NamedTuple):
-    """What is counted of a segment."""
+    """What is counted of a segment. `trace` and `user` are hashes, as stats/distinct.py counts; no user is None."""
 
     origin: Origin
     name: str
@@ -56,11 +58,16 @@ class Segment(NamedTuple):
     start: float
     end: float
     sample_rate: float
+    trace: int
+    user: int | None
 
 
 @dataclass(slots=True)
 class Error:
-    """An event of the errors dataset. `issue` is the number of its group; `event` is the event as it came."""
+    """An event of the errors dataset. `issue` is the number of its group; `event` is the event as it came.
+
+    `user` is a hash of whoever met it, "" when it is not said.
+    """
 
     event_id: str
     at: float
@@ -69,6 +76,7 @@ class Error:
     transaction: str
     trace_id: str
     span_id: str
+    user: str
     platform: str
     title: str
     culprit: str
@@ -88,6 +96,7 @@ class Error:
             "transaction": self.transaction,
             "trace": self.trace_id,
             "span": self.span_id,
+            "user": self.user,
             "title": self.title,
             "culprit": self.culprit,
         }

@@ -14,7 +14,7 @@ from operator import attrgetter
 
 import orjson
 
-from reelback_minisentry.stats import metric_stats, sampling
+from reelback_minisentry.stats import distinct, metric_stats, sampling
 from reelback_minisentry.stats.histogram import bin_of, value_bin
 from reelback_minisentry.stats.metric_stats import Stats
 from reelback_minisentry.store import keys
@@ -56,6 +56,7 @@ class Batch:
         self._series = series
         self._stats: defaultdict[int, dict[str, Stats]] = defaultdict(dict)
         self._metrics = metrics
+        self._ids: defaultdict[int, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
 
     def add(self, records: Records) -> None:
         """Take one request in."""
@@ -108,6 +109,12 @@ class Batch:
         for key, fields in coarse.items():
             yield key, keys.LIFETIME[keys.HOUR], fields
 
+    def sketches(self) -> Iterator[tuple[str, int, dict[str, bytes]]]:
+        """What to merge into the sketches of ids: (key, its lifetime in seconds, field -> sketch)."""
+        for at, fields in self._ids.items():
+            found = {field: distinct.packed(hashes) for field, hashes in fields.items()}
+            yield keys.IDS.key(keys.SECOND, at), keys.LIFETIME[keys.SECOND], found
+
     def _count(self, cube: Cube, at: float, dimensions: tuple[str, ...], suffix: str = "", n: int = 1) -> None:
         """Count. `suffix` are the last dimensions, those of few values, which need no bound."""
         field = SEPARATOR.join(self._series.bound(dimensions, at)) + suffix
@@ -116,14 +123,18 @@ class Batch:
     def _add_spans(self, trace_id: str, spans: list[Span], now: float) -> None:
         for span in spans:
             if span.segment:
-                one = Segment(span.origin, span.name, span.status, span.start, span.end, span.sample_rate)
-                self._add_segment(one, now)
+                self._add_segment(_segment(span), now)
         self._add_line(trace_id, orjson.dumps(spans), now)
 
     def _add_segment(self, segment: Segment, now: float) -> None:
-        suffix = f"{SEPARATOR}{segment.status}{SEPARATOR}{bin_of((segment.end - segment.start) * 1000)}"
-        place = (*_place(segment.origin), segment.name, sampling.named(segment.sample_rate))
-        self._count(keys.SPANS, segment.end, place, suffix)
+        named = (*_place(segment.origin), segment.name, sampling.named(segment.sample_rate))
+        series, second = self._series.bound(named, segment.end), int(segment.end)
+        duration = bin_of((segment.end - segment.start) * 1000)
+        self._counts[keys.SPANS, second][SEPARATOR.join((*series, segment.status, str(duration)))] += 1
+        of = SEPARATOR.join((*series[:3], segment.status, ""))
+        self._ids[second][of + "trace"].add(segment.trace)
+        if segment.user is not None:
+            self._ids[second][of + "user"].add(segment.user)
         self._add_origin(segment.origin, now)
 
     def _add_error(self, error: Error, now: float) -> None:
@@ -179,6 +190,19 @@ class Batch:
             self.sids[keys.sids(session.started, series, outcome)].add(session.sid)
         for outcome in {"", *outcomes} if session.user else ():
             self.users[keys.users(session.started, series, outcome)].add(session.user)
+
+
+def _segment(span: Span) -> Segment:
+    return Segment(
+        span.origin,
+        span.name,
+        span.status,
+        span.start,
+        span.end,
+        span.sample_rate,
+        int(span.trace_id[-8:], 16),
+        distinct.hashed(span.user) if span.user else None,
+    )
 
 
 def _place(origin: Origin) -> tuple[str, str, str]:
