@@ -48,7 +48,7 @@ class Events:
         lines, meta = aggregation.table(counted, fields, dataset, span.seconds, ids)
         aggregation.sort(lines, query.getlist("sort"), fields)
         shown, link = page(lines, request.url, query)
-        meta |= {"dataset": dataset.name, "dataScanned": "full", **aggregation.accuracy(shown)}
+        meta |= {"dataset": dataset.name, **({} if dataset is ERRORS else aggregation.accuracy(shown))}
         return answer({"data": [line.values for line in shown], "meta": meta}, headers={"Link": link})
 
     async def _cells(self, dataset: Dataset, query: str, span: Window, place: Place) -> list[Cell]:

@@ -183,13 +183,14 @@ def timeseries(
 
 
 def accuracy(lines: Iterable[Line]) -> dict[str, Any]:
-    """What `meta` says on lines: how sure each function of each is."""
+    """What `meta` says on lines: everything was looked at, and how sure each function of each is."""
     return {
+        "dataScanned": "full",
         "accuracy": {
             "confidence": [
                 {name: found and found.confidence for name, found in line.accuracy.items()} for line in lines
             ]
-        }
+        },
     }
 
 
