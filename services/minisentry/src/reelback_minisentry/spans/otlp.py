@@ -42,6 +42,10 @@ MAX_SPANS = 10_000
 MAX_SPAN_BYTES = 64 * 1024
 """A longer span is stored without its attributes, events and links."""
 
+RELEASE, ENVIRONMENT = "sentry.release", "sentry.environment"
+_COUNTED = frozenset((RELEASE, ENVIRONMENT, USER, sampling.ATTRIBUTE))
+"""Attributes of a segment that are read when it comes."""
+
 _KNOWS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 _IS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
 _ENTRIES = (trace_pb2.Span.SPAN_KIND_SERVER, trace_pb2.Span.SPAN_KIND_CONSUMER)
@@ -95,19 +99,11 @@ def _packed(span: trace_pb2.Span) -> str:
 
 def _segment(span: trace_pb2.Span, project: str, now: float) -> Segment:
     """What is counted of a segment: neither its ids nor most of its attributes."""
-    release = environment = ""
-    sample_rate = 1.0
-    user: int | None = None
-    for pair in span.attributes:
-        key = pair.key
-        if key == "sentry.release":
-            release = pair.value.string_value
-        elif key == "sentry.environment":
-            environment = pair.value.string_value
-        elif key == sampling.ATTRIBUTE:
-            sample_rate = sampling.rate(pair.value.double_value or pair.value.int_value)
-        elif key == USER:
-            user = distinct.hashed(text(pair.value.string_value)) if pair.value.string_value else None
+    found = {key: pair.value for pair in span.attributes if (key := pair.key) in _COUNTED}
+    release, environment, user = (
+        value.string_value if (value := found.get(key)) else "" for key in (RELEASE, ENVIRONMENT, USER)
+    )
+    rate = found.get(sampling.ATTRIBUTE)
     start, end = _times(span, now)
     return Segment(
         _origin(release, environment, project),
@@ -115,16 +111,16 @@ def _segment(span: trace_pb2.Span, project: str, now: float) -> Segment:
         _status(span),
         start,
         end,
-        sample_rate,
+        sampling.rate(rate.double_value or rate.int_value) if rate else 1.0,
         int.from_bytes(span.trace_id[-distinct.WIDTH :], "big"),
-        user,
+        distinct.hashed(text(user)) if user else None,
     )
 
 
 @lru_cache(1024)
 def _origin(release: str, environment: str, project: str) -> Origin:
     """The origin of these names: few, and asked for with every segment."""
-    return origin_of({"sentry.release": release, "sentry.environment": environment}, project)
+    return origin_of({RELEASE: release, ENVIRONMENT: environment}, project)
 
 
 def _span(span: trace_pb2.Span, service: str, project: str, now: float) -> Span:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 
 SAMPLE = 64
@@ -19,6 +20,7 @@ WIDTH = 4
 _ALL = 1 << (8 * WIDTH)
 
 
+@lru_cache(10_000)
 def hashed(id_: str) -> int:
     """The hash of an id."""
     return int.from_bytes(blake2b(id_.encode(), digest_size=WIDTH).digest(), "big")

@@ -35,6 +35,13 @@ class IssueUpdate:
 
 Fields = defaultdict[str, int]
 
+Ids = tuple[set[int], set[int]]
+"""Hashes of traces and of users."""
+
+
+def _no_ids() -> Ids:
+    return set(), set()
+
 
 class Batch:
     """An open batch. `stored` is set when it is written, or when `failed` says why it is not."""
@@ -56,7 +63,7 @@ class Batch:
         self._series = series
         self._stats: defaultdict[int, dict[str, Stats]] = defaultdict(dict)
         self._metrics = metrics
-        self._ids: defaultdict[int, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+        self._ids: defaultdict[int, dict[tuple[str, ...], Ids]] = defaultdict(lambda: defaultdict(_no_ids))
 
     def add(self, records: Records) -> None:
         """Take one request in."""
@@ -111,8 +118,13 @@ class Batch:
 
     def sketches(self) -> Iterator[tuple[str, int, dict[str, bytes]]]:
         """What to merge into the sketches of ids: (key, its lifetime in seconds, field -> sketch)."""
-        for at, fields in self._ids.items():
-            found = {field: distinct.packed(hashes) for field, hashes in fields.items()}
+        for at, series in self._ids.items():
+            found = {
+                SEPARATOR.join((*place, of)): distinct.packed(hashes)
+                for place, ids in series.items()
+                for of, hashes in zip(("trace", "user"), ids, strict=True)
+                if hashes
+            }
             yield keys.IDS.key(keys.SECOND, at), keys.LIFETIME[keys.SECOND], found
 
     def _count(self, cube: Cube, at: float, dimensions: tuple[str, ...], suffix: str = "", n: int = 1) -> None:
@@ -131,10 +143,10 @@ class Batch:
         series, second = self._series.bound(named, segment.end), int(segment.end)
         duration = bin_of((segment.end - segment.start) * 1000)
         self._counts[keys.SPANS, second][SEPARATOR.join((*series, segment.status, str(duration)))] += 1
-        of = SEPARATOR.join((*series[:3], segment.status, ""))
-        self._ids[second][of + "trace"].add(segment.trace)
+        traces, users = self._ids[second][*series[:3], segment.status]
+        traces.add(segment.trace)
         if segment.user is not None:
-            self._ids[second][of + "user"].add(segment.user)
+            users.add(segment.user)
         self._add_origin(segment.origin, now)
 
     def _add_error(self, error: Error, now: float) -> None:
