@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from reelback_operator.engine import step as engine
 from reelback_operator.engine.actions import (
     Action,
+    Claim,
+    GiveBack,
     MarkDeploy,
     MarkRelease,
     RemoveCandidate,
@@ -20,13 +22,14 @@ from reelback_operator.engine.actions import (
     SetLoad,
     SetStable,
 )
-from reelback_operator.engine.observations import Observations, question
+from reelback_operator.engine.observations import Observations
+from reelback_operator.engine.questions import question
 from reelback_operator.engine.resource import Scenario, Status
 from reelback_operator.platforms.base import Platform, PlatformError
 from reelback_operator.sentry import Sentry, SentryError
 
-# A person's answer to a rollback that waits for one.
-APPROVAL = "reelback.dev/rollback"
+# A person's answer to a rollback that waits for one: the runId that it is for.
+APPROVAL = "reelback.dev/approve-rollback"
 
 Save = Callable[[Status], Awaitable[None]]
 
@@ -59,18 +62,16 @@ class Controller:
         status = scenario.status
         if status.complete or status.run_id is None:
             return
-        workloads = await self._platform.observe(status.workloads)
-        actions = engine.undo(scenario.spec, status, workloads, _now())
-        _, problems = await self._act([*actions, RemoveLoad()])
+        workloads = await self._platform.observe(scenario.spec.targets)
+        _, problems = await self._act(engine.undo(scenario.spec, status, workloads, scenario.name, _now()))
         if problems:
             raise PlatformError("; ".join(problems))
 
     async def _observe(self, scenario: Scenario) -> Observations:
         spec, status = scenario.spec, scenario.status
         workloads, look, platform_problem, sentry_problem = None, None, "", ""
-        running = status.workloads and not status.complete
         try:
-            workloads = await self._platform.observe(status.workloads if running else spec.workloads)
+            workloads = await self._platform.observe(spec.targets)
         except PlatformError as error:
             platform_problem = str(error)
         asked = question(spec, status, _now())
@@ -79,8 +80,16 @@ class Controller:
                 look = await self._sentry.look(asked)
             except SentryError as error:
                 sentry_problem = str(error)
-        approved = scenario.annotations.get(APPROVAL) == "approved"
-        return Observations(workloads, look, platform_problem, sentry_problem, scenario.generation, approved)
+        return Observations(
+            workloads,
+            look,
+            asked,
+            platform_problem,
+            sentry_problem,
+            generation=scenario.generation,
+            approved=scenario.annotations.get(APPROVAL, ""),
+            scenario=scenario.name,
+        )
 
     async def _act(self, actions: Iterable[Action]) -> tuple[list[Action], list[str]]:
         """Carry the actions out; those that were, and why others were not. One that fails does not hold up the rest."""
@@ -95,6 +104,12 @@ class Controller:
 
     async def _carry_out(self, action: Action) -> None:
         match action:
+            case Claim(targets):
+                for target in targets:
+                    await self._platform.claim(target)
+            case GiveBack(targets):
+                for target in targets:
+                    await self._platform.release(target)
             case SetCandidate(target, change, replicas):
                 await self._platform.set_candidate(target, change, replicas)
             case RemoveCandidate(target):
@@ -105,10 +120,10 @@ class Controller:
                 await self._platform.set_load(rps)
             case RemoveLoad():
                 await self._platform.remove_load()
-            case MarkRelease(release):
-                await self._sentry.mark_release(release)
-            case MarkDeploy(release, name, started, finished):
-                await self._sentry.mark_deploy(release, name, started, finished, self._scenario_url)
+            case MarkRelease(release, project):
+                await self._sentry.mark_release(release, project)
+            case MarkDeploy():
+                await self._sentry.mark_deploy(action, self._scenario_url)
 
 
 def _now() -> datetime:

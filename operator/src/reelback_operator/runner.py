@@ -39,6 +39,7 @@ ALARMING = frozenset(
         "RegressionDetected",
         "RolledBack",
         "RollingBack",
+        "RolloutFailed",
         "WaitingForApproval",
     }
 )
@@ -166,7 +167,8 @@ class Runner:
             return LONGEST_PAUSE
         status = await self._controller_of(resource).tick(scenario, save)
         interval = min(scenario.spec.analysis.interval, faults.pause(scenario.spec, status, datetime.now(UTC)))
-        return min(interval, 1.0) if status.phase in BRISK else interval
+        claiming = status.phase == Phase.PENDING and status.times.started_at is None
+        return min(interval, 1.0) if claiming or status.phase in BRISK else interval
 
     async def _tell(self, resource: Resource, before: Mapping[str, Any], status: Status) -> None:
         """Let Kubernetes Events and Prometheus say what the status says since the last time."""

@@ -22,6 +22,10 @@ from reelback_operator.engine.resource import API_VERSION, ENDS, KIND, Spec
 GROUP, VERSION = API_VERSION.split("/")
 PLURAL = "sentryscenarios"
 CONTROLLER = "reelback.dev/operator"
+# Somebody who writes to a scenario as often as that is waited for until the next look.
+SAVE_ATTEMPTS = 5
+# The API server counts the bytes of an Event's note.
+NOTE_BYTES = 1024
 SentryScenario = create_namespaced_resource(GROUP, VERSION, KIND, PLURAL)
 
 
@@ -74,6 +78,14 @@ class Resource:
             return bool(self.status.get("observedGeneration") == self.manifest["metadata"]["generation"])
         return bool(run == self.manifest["spec"].get("runId", Spec.model_fields["run_id"].default))
 
+    def same_run(self, other: Resource) -> bool:
+        """Whether the other differs in what neither the user means for the operator nor the operator wrote."""
+        return (self.uid, self.intent, self.status) == (other.uid, other.intent, other.status)
+
+    def take(self, manifest: Mapping[str, Any]) -> None:
+        """Take over what the API server has now."""
+        self.manifest, self.version = manifest, manifest["metadata"]["resourceVersion"]
+
     @property
     def owner(self) -> OwnerReference:
         """The reference by which what a run creates is garbage-collected with the scenario."""
@@ -116,25 +128,29 @@ class Store:
             raise
 
     async def save(self, resource: Resource, status: Mapping[str, Any]) -> None:
-        """Write the status if nobody wrote or deleted the scenario since it was read, else raise Conflict.
+        """Write the status if neither spec nor status was written since it was read, else raise Conflict.
 
-        `resource` is then up to date again.
+        Somebody else's annotation or label is no reason to look again. `resource` is then up to date again.
         """
-        body = SentryScenario.Status(
-            apiVersion=API_VERSION,
-            kind=KIND,
-            metadata=ObjectMeta(name=resource.name, namespace=resource.namespace, resourceVersion=resource.version),
-            spec=resource.manifest["spec"],
-            status=status,
-        )
-        try:
-            saved = await self._client.replace(body)
-        except ApiError as error:
-            if error.status.code in (404, 409):
-                raise Conflict from error
-            raise
-        resource.manifest = dict(saved)
-        resource.version = resource.manifest["metadata"]["resourceVersion"]
+        for _ in range(SAVE_ATTEMPTS):
+            body = SentryScenario.Status(
+                apiVersion=API_VERSION,
+                kind=KIND,
+                metadata=ObjectMeta(name=resource.name, namespace=resource.namespace, resourceVersion=resource.version),
+                spec=resource.manifest["spec"],
+                status=status,
+            )
+            try:
+                resource.take(dict(await self._client.replace(body)))
+                return
+            except ApiError as error:
+                if error.status.code not in (404, 409):
+                    raise
+            now = await self.read(resource.namespace, resource.name)
+            if now is None or not resource.same_run(now):
+                raise Conflict
+            resource.take(now.manifest)
+        raise Conflict
 
     async def tell(self, resource: Resource, at: datetime, reason: str, note: str, *, warning: bool) -> None:
         """Record a Kubernetes Event about the scenario; the same one a second time changes nothing."""
@@ -148,7 +164,7 @@ class Store:
             type="Warning" if warning else "Normal",
             reason=reason,
             action=reason,
-            note=note[:1024],
+            note=note.encode()[:NOTE_BYTES].decode(errors="ignore"),
             reportingController=CONTROLLER,
             reportingInstance=self._instance,
         )

@@ -5,14 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from reelback_operator.engine.spec import Target
 from reelback_operator.engine.workload import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Make the targets this run's alone, one after the other: of two runs that want the same ones, one gets on."""
+
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Leave the targets to others again: the claim, and the fields that were changed."""
+
+    targets: tuple[Target, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SetCandidate:
     """Run `replicas` instances of the target with `change`, beside the stable ones."""
 
-    target: str
+    target: Target
     change: Change
     replicas: int
 
@@ -21,14 +36,14 @@ class SetCandidate:
 class RemoveCandidate:
     """End the candidate of the target."""
 
-    target: str
+    target: Target
 
 
 @dataclass(frozen=True, slots=True)
 class SetStable:
     """Change the target itself."""
 
-    target: str
+    target: Target
     change: Change
 
 
@@ -46,9 +61,10 @@ class RemoveLoad:
 
 @dataclass(frozen=True, slots=True)
 class MarkRelease:
-    """Make the release known to Sentry."""
+    """Make the release known to Sentry, in the project with this slug or the operator's own."""
 
     release: str
+    project: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,7 @@ class MarkDeploy:
     name: str
     started: datetime
     finished: datetime
+    project: str | None = None
 
     @property
     def label(self) -> str:
@@ -66,4 +83,6 @@ class MarkDeploy:
         return f"{self.release}: {self.name}"
 
 
-Action = SetCandidate | RemoveCandidate | SetStable | SetLoad | RemoveLoad | MarkRelease | MarkDeploy
+Action = (
+    Claim | GiveBack | SetCandidate | RemoveCandidate | SetStable | SetLoad | RemoveLoad | MarkRelease | MarkDeploy
+)

@@ -11,10 +11,10 @@ import math
 from datetime import datetime
 
 from reelback_operator.engine.actions import SetStable
-from reelback_operator.engine.run import CHANGE_SECONDS, Step
+from reelback_operator.engine.run import Step
 from reelback_operator.engine.spec import Fault, Spec
 from reelback_operator.engine.status import FaultStatus, Phase, Status
-from reelback_operator.engine.workload import FAULTS_VARIABLE, Change, Workload
+from reelback_operator.engine.workload import FAULTS_VARIABLE, Change, Template, Workload
 
 # How soon a fault that is being switched is looked at again.
 _BRISK = 1.0
@@ -34,6 +34,7 @@ def before(fault: Fault, workload: Workload) -> FaultStatus:
     return FaultStatus(
         target=fault.target,
         release=workload.stable.release,
+        template=_rest(workload),
         before=workload.env.get(FAULTS_VARIABLE),
         during=json.dumps(_present(workload) | values),
     )
@@ -80,7 +81,7 @@ def stuck(run: Step) -> str:
     for fault, wanted in _wanted(run.spec, run.status):
         if _is_on(fault):
             since = run.seconds_since(fault.serving_at or fault.asked_at)
-            if since > (wanted.duration if fault.serving_at else 0.0) + CHANGE_SECONDS:
+            if min(since - (wanted.duration if fault.serving_at else 0.0), run.stalled) > run.patience:
                 return fault.target
     return ""
 
@@ -91,10 +92,13 @@ def stranger(run: Step) -> str:
         workload = run.workload(fault.target)
         if workload is None:
             return f"{fault.target} was deleted during the run"
+        by = f" by {workload.writer}" if workload.writer else ""
         if workload.stable.release != fault.release:
-            return f"{fault.target} was changed to {workload.stable.release} during the run"
+            return f"{fault.target} was changed to {workload.stable.release} during the run{by}"
+        if _rest(workload) != fault.template:
+            return f"{fault.target} was given another template during the run{by}"
         if workload.env.get(FAULTS_VARIABLE) not in (fault.before, fault.during):
-            return f"{fault.target} was given another {FAULTS_VARIABLE} during the run"
+            return f"{fault.target} was given another {FAULTS_VARIABLE} during the run{by}"
     return ""
 
 
@@ -111,6 +115,13 @@ def pause(spec: Spec, status: Status, now: datetime) -> float:
         if not waiting and not fault.gone_at:
             soonest = min(soonest, max(left, _BRISK))
     return soonest
+
+
+def _rest(workload: Workload) -> str:
+    """The digest of a template but for its faults."""
+    template = workload.stable.template
+    env = {name: value for name, value in template.env.items() if name != FAULTS_VARIABLE}
+    return Template(template.image, env, template.references, template.rest).digest
 
 
 def _present(workload: Workload) -> dict[str, float]:
@@ -145,7 +156,6 @@ def _has(run: Step, fault: FaultStatus, value: str | None) -> bool:
     if workload is None:
         return False
     if workload.env.get(FAULTS_VARIABLE) != value:
-        change = Change(workload.stable.release, env={FAULTS_VARIABLE: value})
-        run.actions.append(SetStable(fault.target, change))
+        run.actions.append(SetStable(run.target(fault.target), Change(env={FAULTS_VARIABLE: value})))
         return False
     return workload.settled and workload.stable.ready > 0

@@ -1,35 +1,31 @@
-"""What the engine is told at each step, and what it wants to be told: plain data, no I/O."""
+"""What the engine is told at each step: plain data, no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from reelback_operator.engine.spec import MetricCheck, NewIssueCheck, Spec
-from reelback_operator.engine.status import Counts, Phase, Status
+from reelback_operator.engine.spec import MetricCheck, SlowRateCheck
+from reelback_operator.engine.status import Counts
 from reelback_operator.engine.workload import Workload
-
-# How far back the baseline's history goes.
-HISTORY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
-    """What a release served in a window; `p95` is its 95th percentile of duration in seconds, if anyone knows."""
+class Latency:
+    """The 95th percentile of the durations of so many requests, in seconds."""
 
-    counts: Counts = field(default_factory=Counts)
-    p95: float | None = None
+    p95: float
+    requests: int
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """An issue that Sentry first saw in a certain release, with as many events as it has."""
+    """An issue that Sentry first saw in a certain release, with the events that it had of it in the run."""
 
     title: str
     url: str
     events: int
-    first_seen: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +46,48 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Sentry's answer to a Question. `source` is what requests and failures were counted from.
+    """Sentry's answer to a Question, by release unless it says otherwise. A release that is missing was not seen.
 
-    `metrics` has the figure of each check of type Metric by the check's name, unless there was no data.
+    `traffic` has requests and failures in the question's window, `sampled` the share of requests that was sent to
+    Sentry where it is below 1, `recounted` the requests in the window that ends earlier, `source` what they were
+    counted from. `slow` has requests and slow ones by check, `sessions` sessions and crashed ones, `errors` error
+    events. `metrics` has the figure of each check of type Metric by the check's name, unless there was no data.
     """
 
-    traffic: Mapping[str, Traffic]
+    traffic: Mapping[str, Counts] = field(default_factory=dict)
+    sampled: Mapping[str, float] = field(default_factory=dict)
+    recounted: Mapping[str, int] = field(default_factory=dict)
+    source: str = "spans"
+    latency: Mapping[str, Latency] = field(default_factory=dict)
+    slow: Mapping[str, Mapping[str, Counts]] = field(default_factory=dict)
+    sessions: Mapping[str, Counts] = field(default_factory=dict)
+    errors: Mapping[str, int] = field(default_factory=dict)
     issues: Mapping[str, Sequence[Issue]] = field(default_factory=dict)
     first_failure: Failure | None = None
-    source: str = "spans"
     metrics: Mapping[str, Measurement] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What Sentry shall be asked: the traffic of releases in [start, end), and what went wrong since `since`.
+    """What Sentry shall be asked.
 
-    The metrics' windows end at `end`.
+    The traffic of `releases` in [start, end), and again in [start, recount) to see whether that has grown. What is
+    asked for only where a check needs it: `latency_since` is the start of the window of percentiles, `slow` the
+    checks of slow requests, `sessions` and `errors` whether these are counted; `issues_of` and `first_failure_of` are
+    releases whose issues and first error event since `since` are looked for. The metrics' windows end at `end`.
+    `projects` has the slug of a release's project where it is not the operator's.
     """
 
-    releases: tuple[str, ...]
     start: datetime
     end: datetime
     since: datetime
+    releases: tuple[str, ...] = ()
+    projects: Mapping[str, str] = field(default_factory=dict)
+    recount: datetime | None = None
+    latency_since: datetime | None = None
+    slow: tuple[SlowRateCheck, ...] = ()
+    sessions: bool = False
+    errors: bool = False
     issues_of: tuple[str, ...] = ()
     first_failure_of: tuple[str, ...] = ()
     metrics: tuple[MetricCheck, ...] = ()
@@ -80,53 +95,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """One look at everything: the workloads, and Sentry's answer if it was asked; or why either is missing."""
+    """One look at everything: the workloads, and Sentry's answer if it was asked; or why either is missing.
+
+    `asked` is the question that `look` answers. `approved` is the run whose rollback a person has approved.
+    `scenario` is the scenario's name.
+    """
 
     workloads: Mapping[str, Workload | None] | None
     look: Look | None = None
+    asked: Question | None = None
     platform_problem: str = ""
     sentry_problem: str = ""
     generation: int = 1
-    approved: bool = False
-
-
-def question(spec: Spec, status: Status, now: datetime) -> Question | None:
-    """What Sentry shall be asked before the next step; None when that does not depend on Sentry."""
-    end = now.replace(microsecond=0)
-    if status.complete or status.times.applied_at is None:
-        return None
-    since = status.times.applied_at.replace(microsecond=0)
-    return _of_a_release(spec, status, since, end) if spec.release else _without_one(spec, status, since, end)
-
-
-def _of_a_release(spec: Spec, status: Status, since: datetime, end: datetime) -> Question | None:
-    old = tuple(target.old_release for target in status.targets)
-    new = tuple(target.new_release for target in status.targets)
-    times, metrics = status.times, spec.analysis.metrics
-    if not old:
-        return None
-    unknown = new if times.first_error_at is None else ()
-    if status.phase == Phase.PENDING:
-        return Question(old, end - HISTORY, end, since)
-    if status.phase == Phase.ANALYZING and times.serving_at and status.verdict is None:
-        issues = any(isinstance(check, NewIssueCheck) for check in spec.analysis.checks)
-        start = times.serving_at.replace(microsecond=0)
-        return Question(old + new, start, end, since, new if issues else (), unknown, metrics) if end > start else None
-    if status.phase == Phase.RECOVERING and times.rolled_back_at:
-        # The second in which the candidate went away is not the old release's alone.
-        first = times.rolled_back_at.replace(microsecond=0) + timedelta(seconds=1)
-        start = max(first, end - timedelta(seconds=spec.recovery.healthy_for))
-        return Question(old, start, end, since, (), unknown, metrics) if end > start else None
-    return None
-
-
-def _without_one(spec: Spec, status: Status, since: datetime, end: datetime) -> Question | None:
-    """The metrics alone, and the first error event of a target since a fault was asked for in it."""
-    idle = status.phase == Phase.PENDING and bool(spec.load) and not status.load
-    if idle or status.phase == Phase.ROLLING_BACK or status.verdict is not None:
-        return None
-    asked = {fault.release: fault.asked_at for fault in status.faults if fault.asked_at}
-    if asked:
-        since = min(asked.values()).replace(microsecond=0)
-    unknown = tuple(asked) if status.times.first_error_at is None else ()
-    return Question((), end, end, since, first_failure_of=unknown, metrics=spec.analysis.metrics)
+    approved: str = ""
+    scenario: str = ""

@@ -65,7 +65,7 @@ class Scenario(BaseModel):
             raise SpecError("\n".join(_lines(error))) from None
 
 
-_CHECK_TYPES = frozenset({"ErrorRate", "NewIssue", "LatencyP95", "Metric"})
+_CHECK_TYPES = frozenset({"ErrorRate", "SlowRate", "CrashFreeSessions", "NewIssue", "LatencyP95", "Metric"})
 _PLAINER = {"missing": "is missing", "extra_forbidden": "is not a known field"}
 
 

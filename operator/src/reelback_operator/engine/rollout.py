@@ -3,40 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
-from reelback_operator.engine import checks, faults, targets
+from reelback_operator.engine import checks, faults, lateness, rates, targets
 from reelback_operator.engine.actions import SetLoad
-from reelback_operator.engine.run import CHANGE_SECONDS, ILL, Step
+from reelback_operator.engine.limits import MIN_SAMPLES
+from reelback_operator.engine.observations import Look, Question
+from reelback_operator.engine.run import ILL, Step
 from reelback_operator.engine.spec import Verdict
 from reelback_operator.engine.status import Counts, Phase
+from reelback_operator.engine.workload import PATIENCE
 
 # A baseline that served so many requests is history enough; it is waited for no longer than so many seconds.
 HISTORY_REQUESTS = 200
 HISTORY_SECONDS = 30.0
 
-_WAITING = "; waiting for the annotation reelback.dev/rollback: approved"
+_WAITING = "; waiting for the annotation reelback.dev/approve-rollback: "
 
 
 def _pending(run: Step) -> None:
     """Check the targets, write down what they are like, start the players, wait until the baseline has a history."""
-    status, look = run.status, run.seen.look
-    waited = run.seconds_since(status.times.applied_at)
+    status, look, asked = run.status, run.look, run.seen.asked
     if not targets.prepared(run):
         return
+    waited = run.seconds_since(status.times.started_at)
     if status.verdict:  # given up, and the players are on their way out: not to be started again
         run.end(Phase.FAILED, "Failed")
     elif run.spec.load and not status.load:
         run.actions.append(SetLoad(run.spec.load.rps))
-    elif run.sentry_is_gone():
-        status.verdict, status.message = Verdict.ERROR, f"nothing was rolled out: {status.problem}"
-        run.end(Phase.FAILED, "Failed")
-    elif look is not None:
-        for target in status.targets:
-            traffic = look.traffic.get(target.old_release)
-            target.history = traffic.counts if traffic else Counts()
-        least = min(target.history.requests for target in status.targets)
+        status.message = f"waiting for the players: {status.problem}" if status.problem else ""
+        if waited > PATIENCE:
+            _nothing_done(run, f"the players did not start: {status.problem}")
+    elif run.sentry_is_gone:
+        _nothing_done(run, status.problem)
+    elif stranger := targets.stranger(run) if run.seen.workloads is not None else "":
+        _nothing_done(run, stranger)
+    elif look is not None and asked is not None:
+        status.message = ""
+        _past(run, look, asked)
+        least = min(target.served.requests for target in status.targets)
         if least >= HISTORY_REQUESTS or waited > HISTORY_SECONDS:
+            status.times.rolling_out_at = run.now
             run.enter(Phase.ROLLING_OUT, "RollingOut", f"the baseline has a history of {least} requests")
+
+
+def _nothing_done(run: Step, why: str) -> None:
+    run.status.verdict, run.status.message = Verdict.ERROR, f"nothing was rolled out: {why}"
+    run.end(Phase.FAILED, "Failed")
+
+
+def _past(run: Step, look: Look, asked: Question) -> None:
+    """Take in what was served before the candidate: it is not judged by that."""
+    rates.begin(run.spec.analysis.checks, run.status.targets, look, asked.end)
+    _keep_up(run, look, asked)
+
+
+def _keep_up(run: Step, look: Look, asked: Question) -> None:
+    """Take in what every look tells: how late requests are, and what the old release has served."""
+    lateness.measure(run.status.lateness, asked, look, run.now, run.spec.analysis.interval)
+    for target in run.status.targets:
+        target.served = look.traffic.get(target.old_release, target.served)
 
 
 def _rolling_out(run: Step) -> None:
@@ -44,77 +70,124 @@ def _rolling_out(run: Step) -> None:
     status = run.status
     promoted = status.verdict == Verdict.PROMOTED
     run.mark()
+    if status.times.detected_at is not None:  # and a person is waited for
+        _regression(run)
+        return
+    if status.ending_since is not None:  # all is in place
+        run.end(Phase.SUCCEEDED, "Promoted")
+        return
     if run.seen.workloads is not None:
+        serving = targets.serve(run, in_place=promoted)
         if stranger := targets.stranger(run):
             run.abort(stranger)
-        elif targets.serve(run, in_place=promoted) and (not promoted or faults.take_back(run)):
+        elif broken := targets.broken(run):
+            _broken(run, broken)
+        elif serving and (not promoted or faults.take_back(run)):
             if promoted:
                 run.end(Phase.SUCCEEDED, "Promoted")
             else:
                 status.times.serving_at = run.now
                 run.condition("RolledOut", "True", "Serving")
                 run.enter(Phase.ANALYZING, "Serving", ", ".join(target.new_release for target in status.targets))
+        if status.phase != Phase.ROLLING_OUT or status.complete:
             return
-    if run.seconds_since(status.changing_since) > CHANGE_SECONDS and status.phase == Phase.ROLLING_OUT:
+    if run.look is not None and run.seen.asked is not None and not promoted:
+        if targets.present(run):
+            _keep_up(run, run.look, run.seen.asked)
+        else:
+            _past(run, run.look, run.seen.asked)
+    if run.stalled > run.patience:
         releases = ", ".join(target.new_release for target in status.targets)
-        _give_up(run, Verdict.ERROR, targets.not_changed(run, releases))
+        message = targets.not_changed(run, releases)
+        if run.seen.workloads is None or run.seen.platform_problem or status.problem:
+            _give_up(run, Verdict.ERROR, message)
+        else:
+            _broken(run, message)
 
 
 def _analyzing(run: Step) -> None:
     """Look, and decide: roll back, promote, or look again."""
-    status, look = run.status, run.seen.look
-    fresh = status.looked_at != run.now
+    status = run.status
     run.mark()
     if status.verdict is not None:  # a dry run that is over
         _dry_run(run)
         return
+    serving = False
     if run.seen.workloads is not None:
+        serving = targets.serve(run, in_place=False)
         if stranger := targets.stranger(run):
             run.abort(stranger)
             return
-        targets.serve(run, in_place=False)
-    if run.sentry_is_gone():
-        _give_up(run, Verdict.ERROR, f"{status.failed_looks} times in a row: {run.seen.sentry_problem}")
+    if status.times.detected_at is not None:  # and a person is waited for
+        _regression(run)
+    elif broken := targets.broken(run):
+        _broken(run, broken)
+    elif run.blind:
+        _give_up(run, Verdict.ERROR, f"the targets cannot be seen: {run.seen.platform_problem}")
+    elif run.sentry_is_gone:
+        _give_up(run, Verdict.ERROR, f"{status.failed_looks} times in a row: {status.problem}")
     elif stuck := faults.stuck(run):
         _give_up(run, Verdict.ERROR, targets.not_changed(run, stuck))
-    elif status.times.detected_at is not None:  # and a person is waited for
-        _regression(run)
-    elif look is not None and fresh:
-        run.first_failure()
-        checks.evaluate(run.spec, status, look)
-        failed = [check for check in status.checks if check.outcome == "Failed"]
-        if failed:
-            run.detected(failed)
-            issues = [issue for target in status.targets for issue in look.issues.get(target.new_release, ())]
-            status.sentry.issue_url = max(issues, key=lambda issue: issue.events).url if issues else None
-            _regression(run)
-        elif run.seconds_since(status.times.serving_at) >= run.spec.analysis.deadline:
-            _deadline(run, enough=checks.enough(run.spec, status, look))
+    elif run.look is not None and run.seen.asked is not None:
+        _judge(run, run.look, run.seen.asked, serving=serving)
     if status.phase == Phase.ANALYZING and status.verdict is None:
         faults.drive(run)
 
 
-def _deadline(run: Step, *, enough: bool) -> None:
-    """Nothing was found until the deadline: the candidate is healthy if it served enough to say so."""
-    status, policy = run.status, run.spec.analysis.on_no_data
-    if enough or policy == "Ignore":
-        for check in status.checks:
-            check.outcome = "Passed" if check.outcome == "Running" else check.outcome
-        status.verdict, status.message = Verdict.PROMOTED, "; ".join(check.detail for check in status.checks)
-        run.enter(Phase.ROLLING_OUT, "Promoting", status.message)
+def _judge(run: Step, look: Look, asked: Question, *, serving: bool) -> None:
+    """Take in a look: a regression, the deadline, or neither."""
+    status, spec = run.status, run.spec
+    serving_at = status.times.serving_at or asked.end
+    if spec.analysis.warm_up and asked.end < serving_at + timedelta(seconds=spec.analysis.warm_up):
+        _past(run, look, asked)
         return
-    message = f"too little data until the deadline: {checks.MIN_REQUESTS} requests of each release are needed"
-    _give_up(run, Verdict.ROLLED_BACK if policy == "Rollback" else Verdict.INCONCLUSIVE, message)
+    run.first_failure(look, status.times.rolling_out_at)
+    _keep_up(run, look, asked)
+    checks.evaluate(spec, status, look, asked.end)
+    failed = [check.detail for check in status.checks if check.outcome == "Failed"]
+    if failed:
+        issue = checks.attribution(status.targets, look)
+        status.sentry.issue_url = issue.url if issue else None
+        new = [f"new issue {issue.title!r}, {issue.events} events"] if issue else []
+        run.detected("; ".join([*failed, *new]))
+        _regression(run)
+    elif (asked.end - serving_at).total_seconds() >= spec.analysis.deadline and run.seen.workloads is not None:
+        missing = [check.missing for check in status.checks if check.missing]
+        if not serving:
+            missing.append("the candidate does not serve as it should")
+        _deadline(run, missing)
+
+
+def _deadline(run: Step, missing: list[str]) -> None:
+    """Nothing was found until the deadline: the candidate is healthy if every check has judged data up to now."""
+    status = run.status
+    if missing:
+        rolled_back = run.spec.analysis.on_no_data == "Rollback"
+        message = f"not judged until the deadline: {'; '.join(missing)}"
+        _give_up(run, Verdict.ROLLED_BACK if rolled_back else Verdict.INCONCLUSIVE, message)
+        return
+    status.promote()
+    for target in status.targets:
+        target.there = False
+    status.message = "; ".join(check.detail for check in status.checks)
+    run.enter(Phase.ROLLING_OUT, "Promoting", status.message)
+
+
+def _broken(run: Step, problem: str) -> None:
+    """Roll back a release whose instances do not run, whatever its requests say: those that crash send none."""
+    run.detected(problem, "RolloutFailed")
+    _regression(run)
 
 
 def _regression(run: Step) -> None:
     """Roll back what has failed, unless a person has to say so first."""
-    message = run.status.message.removesuffix(_WAITING)
-    if run.spec.rollback.mode != "Manual" or run.seen.approved:
+    status, approval = run.status, f"{_WAITING}{run.status.run_id}"
+    message = status.message.removesuffix(approval)
+    if run.spec.rollback.mode != "Manual" or run.seen.approved == status.run_id:
         _give_up(run, Verdict.ROLLED_BACK, message)
-    elif message == run.status.message:
-        run.status.message += _WAITING
-        run.note("WaitingForApproval", "annotate the scenario with reelback.dev/rollback=approved")
+    elif message == status.message:
+        status.message += approval
+        run.note("WaitingForApproval", f"annotate the scenario with reelback.dev/approve-rollback={status.run_id}")
 
 
 def _give_up(run: Step, verdict: Verdict, message: str) -> None:
@@ -142,7 +215,7 @@ def _rolling_back(run: Step) -> None:
         run.condition("RolledOut", "False", "RolledBack")
         run.note("RolledBack", ", ".join(target.old_release for target in status.targets))
     if status.times.rolled_back_at is None:
-        if run.seconds_since(status.changing_since) > CHANGE_SECONDS:
+        if run.stalled > run.patience or status.ending_since:
             targets.left(run)
     elif status.verdict == Verdict.ROLLED_BACK:
         run.enter(Phase.RECOVERING, "Recovering")
@@ -152,21 +225,27 @@ def _rolling_back(run: Step) -> None:
 
 def _recovering(run: Step) -> None:
     """Watch the old release until it is as healthy as it was before."""
-    status, recovery, look = run.status, run.spec.recovery, run.seen.look
-    waited = run.seconds_since(status.times.rolled_back_at)
-    run.first_failure()
+    status, recovery, look, asked = run.status, run.spec.recovery, run.look, run.seen.asked
     run.mark()
-    if status.times.recovered_at is None and waited >= recovery.healthy_for:
-        if look and checks.recovered(run.spec, status, look):
+    if status.times.recovered_at is None and look is not None and asked is not None:
+        run.first_failure(look, status.times.rolling_out_at)
+        seconds = (asked.end - asked.start).total_seconds()
+        if seconds >= recovery.healthy_for and checks.recovered(run.spec, status, look):
             status.times.recovered_at = run.now
             run.condition("Recovered", "True", "Healthy")
-            run.note("Recovered", f"as healthy as before for {recovery.healthy_for:g} s")
-        elif waited > recovery.timeout:
-            status.message = f"{status.message.removesuffix(ILL)}{ILL}"
-            run.condition("Recovered", "False", "Timeout")
-            run.end(Phase.FAILED, "NotRecovered")
+            run.note("Recovered", f"as healthy as before for {seconds:g} s")
+        elif any(
+            look.traffic.get(target.old_release, Counts()).requests < MIN_SAMPLES for target in status.targets
+        ):
+            # Little traffic says little in a short time: the next look is at a longer one.
+            status.window = min(2 * (status.window or recovery.healthy_for), recovery.timeout)
+    waited = run.seconds_since(status.times.rolled_back_at) - lateness.allowance(status)
     if status.times.recovered_at is not None:
         run.end(Phase.SUCCEEDED, "Complete")
+    elif waited > recovery.timeout:
+        status.message = f"{status.message.removesuffix(ILL)}{ILL}"
+        run.condition("Recovered", "False", "Timeout")
+        run.end(Phase.FAILED, "NotRecovered")
 
 
 PHASES: Mapping[Phase, Callable[[Step], None]] = {

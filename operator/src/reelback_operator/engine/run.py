@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from reelback_operator.engine.actions import Action, MarkDeploy, MarkRelease, RemoveLoad
-from reelback_operator.engine.observations import Observations
-from reelback_operator.engine.spec import Release, Spec, Verdict
+from reelback_operator.engine.actions import Action, GiveBack, MarkDeploy, MarkRelease, RemoveLoad
+from reelback_operator.engine.observations import Look, Observations
+from reelback_operator.engine.spec import Release, Spec, Target, Verdict
 from reelback_operator.engine.status import (
-    CheckStatus,
     Condition,
     ConditionType,
     Event,
@@ -20,12 +18,10 @@ from reelback_operator.engine.status import (
     Status,
     TargetStatus,
 )
-from reelback_operator.engine.workload import Change, Workload
+from reelback_operator.engine.workload import PATIENCE, Change, Workload
 
 MAX_TIMELINE = 50
 MAX_HISTORY = 10
-# What the platform is given to bring a change about, and a target to settle before the run.
-CHANGE_SECONDS = 120.0
 # What a message ends with when nothing got well again.
 ILL = "; recovered: no"
 # How long a run that is over still tries to write a deploy to a Sentry that does not answer.
@@ -39,13 +35,14 @@ def note(status: Status, now: datetime, event: str, detail: str = "") -> None:
 
 @dataclass
 class Step:
-    """The step being taken. `status` is a copy that may be changed."""
+    """The step being taken. `status` is a copy that may be changed; `look` is Sentry's answer until it is taken in."""
 
     spec: Spec
     status: Status
     seen: Observations
     now: datetime
     actions: list[Action] = field(default_factory=list)
+    look: Look | None = None
 
     @property
     def release(self) -> Release:
@@ -58,6 +55,10 @@ class Step:
         """A target as the platform sees it now."""
         return (self.seen.workloads or {}).get(name)
 
+    def target(self, name: str) -> Target:
+        """What the spec says of a target. It is frozen while the run is on."""
+        return next(target for target in self.spec.targets if target.name == name)
+
     def change(self, target: TargetStatus) -> Change:
         """The release, for this target."""
         patch = self.release.patch
@@ -65,7 +66,20 @@ class Step:
 
     def pre_image(self, target: TargetStatus) -> Change:
         """What takes the release back in this target."""
-        return Change(target.old_release, target.image, {**target.env, **dict.fromkeys(target.added)})
+        return Change(None, target.image, {**target.env, **dict.fromkeys(target.added)}, target.references)
+
+    @property
+    def patience(self) -> float:
+        """How many seconds a change of the targets may go without visible progress."""
+        workloads = (self.seen.workloads or {}).values()
+        return max((workload.patience for workload in workloads if workload), default=PATIENCE)
+
+    @property
+    def stalled(self) -> float:
+        """Seconds since the change that is on was asked for, or since the targets last looked otherwise."""
+        status = self.status
+        moments = [moment for moment in (status.changing_since, status.progress_at) if moment]
+        return self.seconds_since(max(moments)) if moments else 0.0
 
     def seconds_since(self, time: datetime | None) -> float:
         """Seconds from then until now; 0 when there is no then."""
@@ -104,40 +118,54 @@ class Step:
     def mark(self) -> None:
         """Ask for what Sentry shall be told of the run and was not told yet."""
         status, times = self.status, self.status.times
-        wanted: list[MarkRelease | MarkDeploy] = [MarkRelease(target.new_release) for target in status.targets]
-        applied = times.applied_at or self.now
-        for target in status.targets:
+        wanted: list[MarkRelease | MarkDeploy] = []
+        applied = times.rolling_out_at or times.applied_at or self.now
+        for target in status.targets if times.rolling_out_at else ():
+            project = self.target(target.name).project
+            wanted.append(MarkRelease(target.new_release, project))
             if times.serving_at:
                 name = f"rollout of {target.new_release}"[:64]
-                wanted.append(MarkDeploy(target.new_release, name, applied, times.serving_at))
+                wanted.append(MarkDeploy(target.new_release, name, applied, times.serving_at, project))
             if times.rolled_back_at and not status.aborted:
                 name = f"rollback from {target.new_release}"[:64]
                 since = times.detected_at or applied
-                wanted.append(MarkDeploy(target.old_release, name, since, times.rolled_back_at))
+                wanted.append(MarkDeploy(target.old_release, name, since, times.rolled_back_at, project))
         done = {*status.sentry.releases, *status.sentry.deploys}
         for mark in wanted:
             if (mark.release if isinstance(mark, MarkRelease) else mark.label) not in done and mark not in self.actions:
                 self.actions.append(mark)
 
     def end(self, phase: Phase, event: str) -> None:
-        """End the run once the players are gone and Sentry knows, or does not answer."""
+        """End the run once the players are gone, the targets are given back and Sentry knows; or none of it helps."""
+        status = self.status
         self.mark()
-        marking = [action for action in self.actions if isinstance(action, MarkDeploy)]
-        if self.status.load:
+        status.ending_since = status.ending_since or self.now
+        waited = self.seconds_since(status.ending_since)
+        if status.load:
             self.actions.append(RemoveLoad())
-        elif not marking or self.seconds_since(self.status.changing_since) > MARK_SECONDS:
-            self._complete(phase, event)
+        if status.claimed:
+            self.actions.append(GiveBack(self.spec.targets))
+        if (status.load or status.claimed) and waited <= PATIENCE:
+            return
+        if any(isinstance(action, MarkDeploy) for action in self.actions) and waited <= MARK_SECONDS:
+            return
+        if status.load or status.claimed:
+            what = "the players could not be ended" if status.load else "the targets could not be given back"
+            status.message += f"; {what}: {status.problem or self.seen.platform_problem}"
+        self._complete(phase, event)
 
     def refuse(self, message: str) -> None:
-        """End a run before it began. Its runId is not used up: the mended spec is run when it comes."""
-        self.status.message, self.status.verdict, self.status.run_id = message, Verdict.ERROR, None
-        self._complete(Phase.FAILED, "Refused")
+        """End a run before anything was done. Its runId is not used up: the mended spec is run when it comes."""
+        self.status.message, self.status.verdict, self.status.refused = message, Verdict.ERROR, True
+        self.end(Phase.FAILED, "Refused")
 
     def _complete(self, phase: Phase, event: str) -> None:
         status = self.status
         self.measure()
         status.phase, status.changing_since, status.problem = phase, None, ""
-        status.expectation = self._expectation()
+        status.expectation = None if status.refused else self._expectation()
+        if status.refused:
+            status.run_id = None
         self.note(event, status.message)
         self.condition("Complete", "True", phase.value, status.message)
         if status.run_id and status.verdict:
@@ -155,28 +183,29 @@ class Step:
         self.status.verdict, self.status.message = Verdict.INCONCLUSIVE, message
         self.enter(Phase.ROLLING_BACK, "Aborting", message)
 
+    @property
     def sentry_is_gone(self) -> bool:
-        """Whether Sentry did not answer so many times in a row that the run has to end. Counts this look, once."""
-        status, seen = self.status, self.seen
-        if status.looked_at != self.now and (seen.look or seen.sentry_problem):
-            status.looked_at = self.now
-            status.failed_looks = 0 if seen.look else status.failed_looks + 1
-            status.problem = seen.sentry_problem
-        return status.failed_looks >= self.spec.analysis.consecutive_error_limit
+        """Whether Sentry did not answer so many times in a row that the run has to end."""
+        return self.status.failed_looks >= self.spec.analysis.consecutive_error_limit
 
-    def first_failure(self) -> None:
-        """Note when the first request failed, as soon as Sentry knows."""
-        failure = self.seen.look.first_failure if self.seen.look else None
-        if failure and self.status.times.first_error_at is None:
-            self.status.times.first_error_at = failure.at
+    @property
+    def blind(self) -> bool:
+        """Whether the targets could not be seen for so long that the run has to end."""
+        return self.seconds_since(self.status.blind_since) > PATIENCE
+
+    def first_failure(self, look: Look, since: datetime | None) -> None:
+        """Note when the first request failed, as soon as Sentry knows; not before `since`, whatever a pod's clock says."""
+        failure, times = look.first_failure, self.status.times
+        if failure and times.first_error_at is None:
+            times.first_error_at = max(failure.at, since) if since else failure.at
             self.status.sentry.trace_url = failure.trace_url
 
-    def detected(self, failed: Sequence[CheckStatus]) -> None:
-        """Note that these checks have failed."""
+    def detected(self, message: str, reason: str = "CheckFailed") -> None:
+        """Note that the candidate, or what is watched, is bad, and why."""
         self.status.times.detected_at = self.now
-        self.status.message = "; ".join(check.detail for check in failed)
-        self.condition("RegressionDetected", "True", "CheckFailed", self.status.message)
-        self.note("RegressionDetected", self.status.message)
+        self.status.message = message
+        self.condition("RegressionDetected", "True", reason, message)
+        self.note("RegressionDetected" if reason == "CheckFailed" else reason, message)
 
     def measure(self) -> None:
         """Bring the durations up to the times. What never failed a request is bad since it serves."""

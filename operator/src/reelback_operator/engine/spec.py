@@ -13,16 +13,48 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from reelback_operator.engine.fields import Decimal, Duration, FaultKey, MetricName, Name, Unit, Variable, Version
+from reelback_operator.engine.workload import RELEASE_VARIABLE
 
 
 class _Spec(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="forbid", frozen=True)
 
 
+class ReleaseFrom(_Spec):
+    """Where a target's release is to be read, when it is not in SENTRY_RELEASE: one of these.
+
+    `variable` is another variable of the container, and the one that a candidate's release is written to. Where the
+    value is no `name@version`, it is the version, and the target's name is put before it.
+    """
+
+    variable: Variable | None = None
+    image_tag: Literal[True] | None = None
+    label: str | None = Field(default=None, min_length=1, description="of the pod template")
+    annotation: str | None = Field(default=None, min_length=1, description="of the pod template")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(bool(each) for each in (self.variable, self.image_tag, self.label, self.annotation)) != 1:
+            raise ValueError("needs exactly one of variable, imageTag, label, annotation")
+        return self
+
+
 class Target(_Spec):
-    """A workload that takes part in the release."""
+    """A workload that takes part in the release.
+
+    `container` is the one that serves; without it the one named like the target, or the only one. `project` is the
+    slug of its project in Sentry, where that is not the operator's.
+    """
 
     name: Name
+    container: Name | None = None
+    release_from: ReleaseFrom | None = None
+    project: str | None = Field(default=None, min_length=1, max_length=100)
+
+    @property
+    def variable(self) -> str:
+        """The variable that a candidate's release is written to."""
+        return (self.release_from and self.release_from.variable) or RELEASE_VARIABLE
 
 
 class Patch(_Spec):
@@ -75,18 +107,22 @@ class Load(_Spec):
     rps: float = Field(gt=0, le=10_000)
 
 
-class ErrorRateCheck(_Spec):
-    """The candidate's share of failed requests.
+class _Sequential(_Spec):
+    """A share of the candidate's, compared with the baseline's by a test that may be looked at whenever one likes.
 
-    Sequential compares with the baseline and is false at most `alpha` of the time, however often it looks; a
-    candidate up to `minRatio` times as bad is tolerated. Threshold compares with `max` (a share, 0 to 1).
+    It is false at most `alpha` of the time; a candidate up to `minRatio` times as bad is tolerated.
     """
 
-    type: Literal["ErrorRate"]
     name: Name
-    method: Literal["Sequential", "Threshold"] = "Sequential"
     alpha: float = Field(default=0.001, gt=0, le=0.1)
     min_ratio: float = Field(default=1.5, ge=1, le=10)
+
+
+class ErrorRateCheck(_Sequential):
+    """The candidate's share of failed requests: against the baseline's (Sequential), or `max`, 0 to 1 (Threshold)."""
+
+    type: Literal["ErrorRate"]
+    method: Literal["Sequential", "Threshold"] = "Sequential"
     max: float | None = Field(default=None, gt=0, lt=1)
     consecutive_failures: int = Field(default=3, ge=1, le=100)
 
@@ -97,11 +133,27 @@ class ErrorRateCheck(_Spec):
         return self
 
 
-class NewIssueCheck(_Spec):
-    """An issue that Sentry saw first in the candidate, at least `minEvents` times."""
+class SlowRateCheck(_Sequential):
+    """The candidate's share of requests that took longer than `slowerThan`."""
+
+    type: Literal["SlowRate"]
+    slower_than: Duration
+
+
+class CrashFreeSessionsCheck(_Sequential):
+    """The candidate's share of sessions that crashed."""
+
+    type: Literal["CrashFreeSessions"]
+
+
+class NewIssueCheck(_Sequential):
+    """Events of issues that Sentry saw first in the candidate, against all error events of the baseline.
+
+    An old error that only moved makes a new issue, and no more events than before: it is not a regression. The issue
+    needs `minEvents` at least.
+    """
 
     type: Literal["NewIssue"]
-    name: Name
     min_events: int = Field(default=1, ge=1, le=10_000)
 
 
@@ -141,15 +193,17 @@ class MetricCheck(_Spec):
         return self
 
 
-Check = Annotated[ErrorRateCheck | NewIssueCheck | LatencyCheck | MetricCheck, Field(discriminator="type")]
+SequentialCheck = ErrorRateCheck | SlowRateCheck | CrashFreeSessionsCheck | NewIssueCheck
+Check = Annotated[SequentialCheck | LatencyCheck | MetricCheck, Field(discriminator="type")]
 
 
 class Analysis(_Spec):
-    """How the candidate, or what already runs, is watched. The deadline is how long."""
+    """How the candidate, or what already runs, is watched. The deadline is how long, `warmUp` what is left out of it."""
 
     interval: Duration = 2.0
+    warm_up: Duration | None = None
     deadline: Duration = 180.0
-    on_no_data: Literal["Inconclusive", "Rollback", "Ignore"] = "Inconclusive"
+    on_no_data: Literal["Inconclusive", "Rollback"] = "Inconclusive"
     consecutive_error_limit: int = Field(default=4, ge=1, le=100)
     checks: list[Check] = Field(min_length=1, max_length=10)
 
@@ -157,13 +211,10 @@ class Analysis(_Spec):
     def _checks_once(self) -> Self:
         if self.interval > self.deadline:
             raise ValueError("interval must not be longer than deadline")
+        if (self.warm_up or 0.0) + self.interval > self.deadline:
+            raise ValueError("warmUp must end an interval before the deadline at least")
         _different("checks", [check.name for check in self.checks])
-        if len(self._sequential()) > 1:
-            raise ValueError("checks must not have more than one of method Sequential")
         return self
-
-    def _sequential(self) -> list[ErrorRateCheck]:
-        return [check for check in self.checks if isinstance(check, ErrorRateCheck) and check.method == "Sequential"]
 
     @property
     def metrics(self) -> tuple[MetricCheck, ...]:
@@ -173,7 +224,7 @@ class Analysis(_Spec):
     @property
     def tolerated_ratio(self) -> float:
         """How many times the baseline's error rate still counts as the same."""
-        return next((check.min_ratio for check in self._sequential()), 1.5)
+        return next((check.min_ratio for check in self.checks if isinstance(check, ErrorRateCheck)), 1.5)
 
 
 class Rollback(_Spec):
@@ -226,10 +277,11 @@ class Spec(_Spec):
     expect: Expect | None = None
 
     @property
-    def workloads(self) -> list[str]:
-        """The names of all workloads that take part."""
-        released = [target.name for target in self.release.targets] if self.release else []
-        return [*released, *(fault.target for fault in self.faults)]
+    def targets(self) -> tuple[Target, ...]:
+        """All workloads that take part, by name."""
+        released = self.release.targets if self.release else []
+        faulty = [Target(name=fault.target) for fault in self.faults]
+        return tuple(sorted([*released, *faulty], key=lambda target: target.name))
 
     @model_validator(mode="after")
     def _faults_fit(self) -> Self:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from reelback_operator.engine.spec import Verdict
@@ -34,9 +34,11 @@ ENDS = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED})
 
 
 class Times(_Status):
-    """When things happened, UTC."""
+    """When things happened, UTC. A run starts when it has its targets to itself."""
 
     applied_at: datetime | None = None
+    started_at: datetime | None = None
+    rolling_out_at: datetime | None = None
     serving_at: datetime | None = None
     first_error_at: datetime | None = None
     detected_at: datetime | None = None
@@ -53,41 +55,71 @@ class Durations(_Status):
 
 
 class Counts(_Status):
-    """Requests and how many of them failed."""
+    """Requests and how many of them failed (or were slow, or crashed). Never more failures than requests."""
 
-    requests: int = 0
-    failures: int = 0
+    requests: int = Field(default=0, ge=0)
+    failures: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.failures > self.requests:
+            raise ValueError(f"{self.failures} failures in {self.requests} requests are impossible")
+        return self
+
+
+class Judged(_Status):
+    """What a check has judged of one target, and where it goes on.
+
+    `known` and `history` are what the candidate's release and the old one had served before the candidate came.
+    `candidate` and `baseline` are the totals up to which was judged, at `judged_at` for the last time; `evidence` is the
+    detector's memory. `fallen` counts looks in a row whose totals were lower than that.
+    """
+
+    known: Counts = Counts()
+    history: Counts = Counts()
+    candidate: Counts = Counts()
+    baseline: Counts = Counts()
+    begun_at: datetime
+    judged_at: datetime | None = None
+    evidence: list[float] = []
+    fallen: int = 0
 
 
 class TargetStatus(_Status):
-    """One target: what it served before the run, and the detector's memory of it.
+    """One target: what it was before the run, and what the checks have judged of it, by their names.
 
-    `image`, `env` and `added` are the pre-image: what the patch changes, as it was, and the variables that were not
-    there. `evidence` holds the logarithm of the likelihood ratio of each alternative, up to the counts in `candidate`
-    and `baseline`.
+    `image`, `env`, `added` and `references` are the pre-image: what the release changes, as it was, and the variables
+    that were not there. `before` and `after` are the digests of the template without and with the release. `in_place`
+    says whether the target itself was asked to take it, `there` whether the release has been seen in its place, `resets` how often somebody took it away again. `served` is
+    what the old release has served until the rollback, some minutes before the run included.
     """
 
     name: str
     old_release: str
     new_release: str
+    before: str = ""
+    after: str = ""
     image: str | None = None
     env: dict[str, str] = {}
     added: list[str] = []
-    history: Counts = Counts()
-    candidate: Counts = Counts()
-    baseline: Counts = Counts()
-    evidence: list[float] = []
+    references: dict[str, str] = {}
+    in_place: bool = False
+    there: bool = False
+    resets: int = 0
+    served: Counts = Counts()
+    judged: dict[str, Judged] = {}
 
 
 class FaultStatus(_Status):
     """One target of a fault, and where the fault is: asked for, on in every instance, gone again.
 
     `before` is the pre-image: the variable with the faults as it was, None when there was none. `during` is the
-    variable with the fault in it.
+    variable with the fault in it. `template` is the digest of the rest of the target's template.
     """
 
     target: str
     release: str
+    template: str = ""
     before: str | None = None
     during: str
     asked_at: datetime | None = None
@@ -96,7 +128,11 @@ class FaultStatus(_Status):
 
 
 class CheckStatus(_Status):
-    """What a check last saw. `failures` counts looks out of bounds in a row; `detail` says value and rule."""
+    """What a check last saw. `failures` counts looks out of bounds in a row; `detail` says value and rule.
+
+    `judged_until` is the end of the last window in which it judged anything, `missing` why it cannot vouch for the
+    candidate as of the last look, empty when it can.
+    """
 
     name: str
     outcome: Literal["Running", "NoData", "Passed", "Failed"] = "Running"
@@ -106,6 +142,27 @@ class CheckStatus(_Status):
     samples: int = 0
     failures: int = 0
     detail: str = ""
+    judged_until: datetime | None = None
+    missing: str = ""
+
+    @property
+    def vouches(self) -> bool:
+        """Whether it has judged data up to the last look, and found nothing."""
+        return self.outcome in ("Running", "Passed") and self.judged_until is not None and not self.missing
+
+
+class Lateness(_Status):
+    """How late requests come to be known by Sentry, measured: a window that has passed is counted again and again.
+
+    `end` is where that window ends, `counts` what it held by release; `age` is its age in seconds at the last look,
+    `grew` that at which it last grew, `seconds` the largest such age of the run.
+    """
+
+    end: datetime | None = None
+    counts: dict[str, int] = {}
+    age: float = 0.0
+    grew: float = 0.0
+    seconds: float = 0.0
 
 
 class SentryStatus(_Status):
@@ -168,22 +225,32 @@ class Status(_Status):
     faults: list[FaultStatus] = []
     ailing_since: datetime | None = Field(default=None, description="when the looks began that some check fails")
     well_since: datetime | None = Field(default=None, description="when the looks began that every check is well")
+    lateness: Lateness = Lateness()
     load: bool = Field(default=False, description="whether players were started and not ended yet")
+    claimed: bool = Field(default=False, description="whether the targets are this run's alone")
+    window: float = Field(default=0.0, description="seconds of requests that recovery is judged by; 0 for healthyFor")
+    progress: str = Field(default="", description="what the targets looked like when they last looked otherwise")
+    progress_at: datetime | None = Field(default=None, description="when that was")
     changing_since: datetime | None = Field(default=None, description="when the change that is on was asked for")
-    looked_at: datetime | None = Field(default=None, description="the last time that Sentry was asked")
+    ending_since: datetime | None = Field(default=None, description="when the run began to end")
+    blind_since: datetime | None = Field(default=None, description="when the targets were last seen, if they are not")
     failed_looks: int = Field(default=0, description="times in a row that Sentry did not answer")
     problem: str = Field(default="", description="what last did not work, empty once it did")
     aborted: bool = Field(default=False, description="whether the run ends because somebody else changed a target")
-
-    @property
-    def workloads(self) -> list[str]:
-        """The names of all workloads that take part."""
-        return [*(target.name for target in self.targets), *(fault.target for fault in self.faults)]
+    refused: bool = Field(default=False, description="whether it ends before anything was done; runId is not used up")
 
     @property
     def complete(self) -> bool:
         """Whether the run has ended."""
         return self.phase in ENDS
+
+    def promote(self) -> None:
+        """Call the candidate healthy. ValueError unless every check has judged data up to the last look."""
+        if not self.checks or not all(check.vouches for check in self.checks):
+            raise ValueError("no promotion without checks that have judged data up to the last look")
+        for check in self.checks:
+            check.outcome = "Passed"
+        self.verdict = Verdict.PROMOTED
 
     def to_json(self) -> dict[str, Any]:
         """The status as it stands in the resource: camelCase, times as RFC 3339, nothing that is None."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import get_args
 
 from reelback_operator.engine import rollout, targets, watch
-from reelback_operator.engine.actions import Action, MarkDeploy, MarkRelease, RemoveLoad, SetLoad
+from reelback_operator.engine.actions import Action, Claim, GiveBack, MarkDeploy, MarkRelease, RemoveLoad, SetLoad
 from reelback_operator.engine.observations import Observations
 from reelback_operator.engine.run import Step, note
 from reelback_operator.engine.spec import Spec
@@ -22,17 +22,33 @@ from reelback_operator.engine.workload import Workload
 def step(spec: Spec, status: Status, seen: Observations, now: datetime) -> tuple[Status, list[Action]]:
     """The status after what was seen, and what is to be done once that status is saved."""
     status = _begun(spec, status.model_copy(deep=True), seen, now)
-    run = Step(spec, status, seen, now)
+    run = Step(spec, status, seen, now, look=seen.look)
+    _take_note(run)
     phases = rollout.PHASES if spec.release else watch.PHASES
     phase = None
     while status.phase != phase and not status.complete:
         phase = status.phase
         run.actions = []
         phases[phase](run)
+        run.look = None
     if not status.complete:
         status.problem = seen.platform_problem or seen.sentry_problem
         run.measure()
     return status, run.actions
+
+
+def _take_note(run: Step) -> None:
+    """Note whether Sentry and the targets were seen, and whether these make progress."""
+    status, seen = run.status, run.seen
+    if seen.look or seen.sentry_problem:
+        status.failed_looks = 0 if seen.look else status.failed_looks + 1
+        status.problem = seen.sentry_problem or status.problem
+    if seen.workloads is None:
+        status.blind_since = status.blind_since or run.now
+        return
+    status.blind_since = None
+    if (snapshot := targets.snapshot(run)) != status.progress:
+        status.progress, status.progress_at = snapshot, run.now
 
 
 def record(status: Status, done: Sequence[Action], problem: str, now: datetime) -> Status:
@@ -46,6 +62,10 @@ def record(status: Status, done: Sequence[Action], problem: str, now: datetime) 
             case RemoveLoad() if status.load:
                 status.load = False
                 note(status, now, "LoadEnded")
+            case Claim():
+                status.claimed = True
+            case GiveBack():
+                status.claimed = False
             case MarkRelease(release) if release not in status.sentry.releases:
                 status.sentry.releases.append(release)
             case MarkDeploy() if action.label not in status.sentry.deploys:
@@ -55,11 +75,13 @@ def record(status: Status, done: Sequence[Action], problem: str, now: datetime) 
     return status
 
 
-def undo(spec: Spec, status: Status, workloads: Mapping[str, Workload | None], now: datetime) -> list[Action]:
-    """What takes back all that a run did to its targets, whatever phase it is in; empty when nothing is left of it."""
-    run = Step(spec, status.model_copy(deep=True), Observations(workloads), now)
+def undo(
+    spec: Spec, status: Status, workloads: Mapping[str, Workload | None], scenario: str, now: datetime
+) -> list[Action]:
+    """What takes back all that a run of this scenario did, whatever phase it is in."""
+    run = Step(spec, status.model_copy(deep=True), Observations(workloads, scenario=scenario), now)
     targets.take_back(run)
-    return run.actions
+    return [*run.actions, RemoveLoad(), GiveBack(spec.targets)]
 
 
 def _begun(spec: Spec, status: Status, seen: Observations, now: datetime) -> Status:

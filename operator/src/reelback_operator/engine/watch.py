@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from reelback_operator.engine import checks, faults, targets
 from reelback_operator.engine.actions import SetLoad
-from reelback_operator.engine.observations import Look
-from reelback_operator.engine.run import CHANGE_SECONDS, ILL, Step
+from reelback_operator.engine.run import ILL, Step
 from reelback_operator.engine.spec import Verdict
 from reelback_operator.engine.status import Phase
+from reelback_operator.engine.workload import PATIENCE
 
 # Players that have just come are not in the figures yet. They are waited for no longer than so many seconds.
 ARRIVAL_SECONDS = 30.0
@@ -17,18 +17,22 @@ ARRIVAL_SECONDS = 30.0
 
 def _pending(run: Step) -> None:
     """Check the targets of the faults, write down what they are like, start the players, wait until all is well."""
-    status, fresh = run.status, run.status.looked_at != run.now
+    status = run.status
     if not targets.prepared(run):
         return
+    waited = run.seconds_since(status.times.started_at)
     if status.verdict is not None:  # the players are on their way out
         _finish(run)
     elif run.spec.load and not status.load:
         run.actions.append(SetLoad(run.spec.load.rps))
-    elif run.sentry_is_gone():
+        status.message = f"waiting for the players: {status.problem}" if status.problem else ""
+        if waited > PATIENCE:
+            _conclude(run, Verdict.ERROR, f"the players did not start: {status.problem}")
+    elif run.sentry_is_gone:
         _sentry_gone(run)
-    elif run.seen.look is not None and fresh:
-        _take_in(run, run.seen.look)
-        if status.well_since or run.seconds_since(status.times.applied_at) > ARRIVAL_SECONDS:
+    elif _take_in(run):
+        status.message = ""
+        if status.well_since or waited > ARRIVAL_SECONDS:
             status.checks, status.ailing_since = [], None
             run.enter(Phase.ANALYZING, "Watching", f"for {run.spec.analysis.deadline:g} s")
 
@@ -36,15 +40,15 @@ def _pending(run: Step) -> None:
 def _analyzing(run: Step) -> None:
     """Look, and let the faults come and go, until something failed and may get well again, or the deadline."""
     status = run.status
-    fresh = status.looked_at != run.now
     if status.verdict is not None:  # the players are on their way out
         _finish(run)
     elif run.seen.workloads is not None and (stranger := targets.stranger(run)):
         run.abort(stranger)
-    elif run.sentry_is_gone():
+    elif run.blind:
+        _conclude(run, Verdict.ERROR, f"the targets cannot be seen: {run.seen.platform_problem}")
+    elif run.sentry_is_gone:
         _sentry_gone(run)
-    elif run.seen.look is not None and fresh:
-        _take_in(run, run.seen.look)
+    elif _take_in(run):
         _decide(run)
     if status.phase != Phase.ANALYZING or status.verdict is not None:
         return
@@ -56,15 +60,18 @@ def _analyzing(run: Step) -> None:
         run.enter(Phase.RECOVERING, "Recovering")
 
 
-def _take_in(run: Step, look: Look) -> None:
-    """Bring the checks up to a look, and since when they are well or fail."""
-    status = run.status
-    run.first_failure()
-    checks.evaluate(run.spec, status, look)
+def _take_in(run: Step) -> bool:
+    """Bring the checks up to a look, if there is one, and since when they are well or fail."""
+    status, look, asked = run.status, run.look, run.seen.asked
+    if look is None or asked is None:
+        return False
+    run.first_failure(look, min((fault.asked_at for fault in status.faults if fault.asked_at), default=None))
+    checks.evaluate(run.spec, status, look, asked.end)
     ailing = any(check.failures for check in status.checks)
     status.ailing_since = (status.ailing_since or run.now) if ailing else None
-    well = not ailing and all(check.outcome == "Running" for check in status.checks)
+    well = not ailing and all(check.vouches and check.outcome == "Running" for check in status.checks)
     status.well_since = (status.well_since or run.now) if well else None
+    return True
 
 
 def _decide(run: Step) -> None:
@@ -72,10 +79,10 @@ def _decide(run: Step) -> None:
     status = run.status
     if status.times.detected_at is not None:
         return
-    failed = [check for check in status.checks if check.outcome == "Failed"]
+    failed = [check.detail for check in status.checks if check.outcome == "Failed"]
     if failed:
         status.times.first_error_at = status.times.first_error_at or status.ailing_since
-        run.detected(failed)
+        run.detected("; ".join(failed))
         if not any(fault.asked_at for fault in status.faults):
             _conclude(run, Verdict.FAILED, status.message)
     elif run.seconds_since(status.changing_since) >= run.spec.analysis.deadline:
@@ -84,11 +91,12 @@ def _decide(run: Step) -> None:
 
 def _deadline(run: Step) -> None:
     """Nothing failed until the deadline: all is well if everything was seen, and no fault was there to be noticed."""
-    status, policy = run.status, run.spec.analysis.on_no_data
+    status = run.status
     said = "; ".join(check.detail for check in status.checks)
-    if policy != "Ignore" and any(check.outcome == "NoData" for check in status.checks):
-        verdict = Verdict.FAILED if policy == "Rollback" else Verdict.INCONCLUSIVE
-        _conclude(run, verdict, f"too little data at the deadline: {said}")
+    missing = [check.missing for check in status.checks if check.missing]
+    if missing:
+        verdict = Verdict.FAILED if run.spec.analysis.on_no_data == "Rollback" else Verdict.INCONCLUSIVE
+        _conclude(run, verdict, f"not judged until the deadline: {'; '.join(missing)}")
     elif not all(fault.serving_at for fault in status.faults):
         _conclude(run, Verdict.INCONCLUSIVE, f"not every fault was on before the deadline: {said}")
     elif status.faults:
@@ -102,7 +110,7 @@ def _rolling_back(run: Step) -> None:
     status = run.status
     if targets.take_back(run):
         _finish(run)
-    elif run.seconds_since(status.changing_since) > CHANGE_SECONDS:
+    elif run.stalled > run.patience:
         targets.left(run)
 
 
@@ -110,15 +118,13 @@ def _recovering(run: Step) -> None:
     """Watch until every check has been well for so long since the last fault was gone."""
     status, recovery = run.status, run.spec.recovery
     waited = min(run.seconds_since(fault.gone_at) for fault in status.faults)
-    fresh = status.looked_at != run.now
     if status.verdict is not None:
         _finish(run)
         return
-    if run.sentry_is_gone():
+    if run.sentry_is_gone:
         _sentry_gone(run)
         return
-    if run.seen.look is not None and fresh:
-        _take_in(run, run.seen.look)
+    _take_in(run)
     if status.well_since and min(waited, run.seconds_since(status.well_since)) >= recovery.healthy_for:
         status.times.recovered_at = run.now
         run.condition("Recovered", "True", "Healthy")
@@ -130,7 +136,7 @@ def _recovering(run: Step) -> None:
 
 
 def _sentry_gone(run: Step) -> None:
-    message = f"{run.status.failed_looks} times in a row: {run.seen.sentry_problem}"
+    message = f"{run.status.failed_looks} times in a row: {run.status.problem}"
     _conclude(run, Verdict.ERROR, message)
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from reelback_operator.engine.workload import Change, Track, Workload
+from reelback_operator.engine.spec import Target
+from reelback_operator.engine.workload import Change, Template, Track, Workload
 
-__all__ = ["Change", "Platform", "PlatformError", "Track", "Workload"]
+__all__ = ["Change", "Platform", "PlatformError", "Target", "Template", "Track", "Workload"]
 
 
 class PlatformError(Exception):
@@ -21,19 +22,36 @@ class PlatformError(Exception):
 class Platform(Protocol):
     """A place where workloads run. Every method raises PlatformError, and takes at most 30 s."""
 
-    async def observe(self, names: Sequence[str]) -> Mapping[str, Workload | None]:
-        """The workloads of these names; None for one that does not exist."""
+    async def observe(self, targets: Sequence[Target]) -> Mapping[str, Workload | None]:
+        """The workloads of these targets by name; None for one that does not exist."""
         ...
 
-    async def set_candidate(self, name: str, change: Change, replicas: int) -> None:
-        """Run `replicas` instances of the workload with `change`, beside the stable ones and behind one address."""
+    async def claim(self, target: Target) -> None:
+        """Make the target this scenario's alone. PlatformError, which names the holder, while another one has it.
+
+        A claim of a scenario that is gone, whose run has ended, or that does not name the target is no claim.
+        """
         ...
 
-    async def remove_candidate(self, name: str) -> None:
-        """Drain and end the candidate's instances. None there is not an error."""
+    async def release(self, target: Target) -> None:
+        """Give the target back: the claim, and the ownership of the fields that were changed. No claim is no error."""
         ...
 
-    async def set_stable(self, name: str, change: Change) -> None:
+    async def set_candidate(self, target: Target, change: Change, replicas: int) -> None:
+        """Run `replicas` instances of the target with `change`, beside the stable ones and behind one address.
+
+        One of another template than that is replaced. Refused where it is another scenario's.
+        """
+        ...
+
+    async def remove_candidate(self, target: Target) -> None:
+        """Take the candidate's instances out of the address at once, then drain and end them.
+
+        None there is not an error; another scenario's is left alone.
+        """
+        ...
+
+    async def set_stable(self, target: Target, change: Change) -> None:
         """Change the stable track itself, in a rolling update. Returns before it has settled."""
         ...
 
