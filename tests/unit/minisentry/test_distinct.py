@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from reelback_minisentry.stats.distinct import SAMPLE, Distinct, packed
+from reelback_minisentry.stats.distinct import SAMPLE, Distinct, hashed, packed
 
 from tests.unit.minisentry.conftest import Server
 from tests.unit.minisentry.payloads import FAILED, error, otlp, otlp_span, text, trace_id, transaction
@@ -113,6 +113,19 @@ def test_estimates_are_not_biased() -> None:
         ratios.append(len(union) / len(whole))
     assert sum(ratios) / len(ratios) == pytest.approx(1, abs=0.01)
     assert max(abs(ratio - 1) for ratio in ratios) < 0.2
+
+
+@pytest.mark.parametrize("pattern", ["{}", "player-{:06}", "{:x}@example.org", "10.0.{}.1"])
+def test_ids_that_are_counted_up_are_spread(pattern: str) -> None:
+    hashes = [hashed(pattern.format(n)) for n in range(20_000)]
+    assert len(set(hashes)) >= 19_998
+    ratios = []
+    for at in range(0, 20_000, 500):
+        sketch = Distinct()
+        sketch.add_sketch(packed(hashes[at : at + 500]))
+        ratios.append(len(sketch) / 500)
+    assert sum(ratios) / len(ratios) == pytest.approx(1, abs=0.06)
+    assert max(abs(ratio - 1) for ratio in ratios) < 0.5
 
 
 def test_few_are_counted_exactly() -> None:

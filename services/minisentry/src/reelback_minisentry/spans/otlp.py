@@ -43,8 +43,6 @@ MAX_SPAN_BYTES = 64 * 1024
 """A longer span is stored without its attributes, events and links."""
 
 RELEASE, ENVIRONMENT = "sentry.release", "sentry.environment"
-_COUNTED = frozenset((RELEASE, ENVIRONMENT, USER, sampling.ATTRIBUTE))
-"""Attributes of a segment that are read when it comes."""
 
 _KNOWS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 _IS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
@@ -72,7 +70,7 @@ def read(body: bytes, project: str, now: float) -> Records:
                 if len(trace_id) != 16 or len(span.span_id) != 8:
                     continue
                 if _is_segment(span):
-                    records.segments.append(_segment(span, project, now))
+                    records.segments.append(_segment(span, trace_id, project, now))
                 traces[trace_id].append(_packed(span))
         stored = {"service": service, "project": project, "now": now}
         records.lines += [
@@ -97,13 +95,20 @@ def _packed(span: trace_pb2.Span) -> str:
     return b2a_base64(raw, newline=False).decode()
 
 
-def _segment(span: trace_pb2.Span, project: str, now: float) -> Segment:
+def _segment(span: trace_pb2.Span, trace_id: bytes, project: str, now: float) -> Segment:
     """What is counted of a segment: neither its ids nor most of its attributes."""
-    found = {key: pair.value for pair in span.attributes if (key := pair.key) in _COUNTED}
-    release, environment, user = (
-        value.string_value if (value := found.get(key)) else "" for key in (RELEASE, ENVIRONMENT, USER)
-    )
-    rate = found.get(sampling.ATTRIBUTE)
+    release = environment = user = ""
+    rate: float | None = None
+    for pair in span.attributes:
+        key = pair.key
+        if key == RELEASE:
+            release = pair.value.string_value
+        elif key == ENVIRONMENT:
+            environment = pair.value.string_value
+        elif key == USER:
+            user = pair.value.string_value
+        elif key == sampling.ATTRIBUTE:
+            rate = pair.value.double_value or pair.value.int_value
     start, end = _times(span, now)
     return Segment(
         _origin(release, environment, project),
@@ -111,8 +116,8 @@ def _segment(span: trace_pb2.Span, project: str, now: float) -> Segment:
         _status(span),
         start,
         end,
-        sampling.rate(rate.double_value or rate.int_value) if rate else 1.0,
-        int.from_bytes(span.trace_id[-distinct.WIDTH :], "big"),
+        1.0 if rate is None else sampling.rate(rate),
+        int.from_bytes(trace_id[-distinct.WIDTH :], "big"),
         distinct.hashed(text(user)) if user else None,
     )
 
