@@ -120,8 +120,8 @@ def test_a_candidate_gets_its_share_of_requests(sentry: httpx2.Client) -> None:
     in_phase("share", "RollingOut", "Succeeded")
     promoting = datetime.now(UTC)
 
-    # Callers look for new servers when a connection ends, which is after 10 s at the latest.
-    begin = datetime.fromisoformat(analyzing["times"]["servingAt"]) + timedelta(seconds=15)
+    # Callers look for new servers twice a second.
+    begin = datetime.fromisoformat(analyzing["times"]["servingAt"]) + timedelta(seconds=2)
     releases = [analyzing["targets"][0][key] for key in ("oldRelease", "newRelease")]
     query = {
         "dataset": "spans",

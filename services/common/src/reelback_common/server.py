@@ -18,8 +18,6 @@ from reelback_common.settings import ServiceSettings
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # a port in use is an error, not a port to share
-    ("grpc.max_connection_age_ms", 10_000),  # clients that are not ours look for new servers when a connection ends
-    ("grpc.max_connection_age_grace_ms", int(GRACE * 1000)),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # the client's keepalive is welcome
     ("grpc.keepalive_permit_without_calls", 1),
 )
