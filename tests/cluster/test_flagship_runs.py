@@ -1,10 +1,11 @@
 """What a bad release costs: the flagship, decided by its errors check alone, FLAGSHIP_RUNS times (`make flagship`).
 
-The figures are Sentry's own: minisentry counts the requests of each release by the second.
+Requests are as Sentry counted them, by the second; when callers left the candidate stands in their logs.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -17,22 +18,23 @@ import pytest
 from tests.cluster.kind import kubectl
 from tests.cluster.stack import NAMESPACE, REGRESSION, SENTRY, complete, reset, sentry_client, variant
 
+CALLERS = ("gateway", "game")
 RUNS = int(os.environ.get("FLAGSHIP_RUNS", "1"))
 
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds, and requests of the candidate: until the decision, later than that, and those that failed.
+    """Seconds; and requests of the candidate, of which those in the very second of the decision count as `before`.
 
-    What came in the very second of the decision counts as until. `failed_to_players`: requests that the gateway failed,
-    whoever's fault it was.
+    `left`: until the last of its callers began no more calls to it. `failed_to_players`: requests that the gateway
+    failed, whoever's fault it was.
     """
 
     first_failure_to_decision: float
-    decision_to_last_request: float
-    until_decision: int
-    after_decision: int
-    one_second_after: int
+    decision_to_left: float
+    decision_to_gone: float
+    requests_before: int
+    requests_after: int
     failed: int
     failed_to_players: int
 
@@ -70,13 +72,24 @@ def measured(sentry: httpx2.Client, status: dict[str, Any]) -> Run:
     first = datetime.fromisoformat(errors[0]["timestamp"])
     return Run(
         first_failure_to_decision=(decision - first).total_seconds(),
-        decision_to_last_request=max(0.0, (max(requests) - decision).total_seconds()),
-        until_decision=sum(n for second, n in requests.items() if second <= decision),
-        after_decision=sum(n for second, n in requests.items() if second > decision),
-        one_second_after=sum(n for second, n in requests.items() if second > decision + timedelta(seconds=1)),
+        decision_to_left=(max(left(caller, decision) for caller in CALLERS) - decision).total_seconds(),
+        decision_to_gone=(times["rolledBackAt"] - decision).total_seconds(),
+        requests_before=sum(n for second, n in requests.items() if second <= decision),
+        requests_after=sum(n for second, n in requests.items() if second > decision),
         failed=sum(failed.values()),
         failed_to_players=sum(players.values()),
     )
+
+
+def left(caller: str, decision: datetime) -> datetime:
+    """When a service had swapped its channel to payment for one without the candidate."""
+    lines = kubectl(
+        "logs", f"deployment/{caller}", "-n", NAMESPACE, f"--since-time={decision.isoformat()}"
+    ).splitlines()
+    said = [json.loads(line) for line in lines if line.startswith("{")]
+    swaps = [line for line in said if line["message"].startswith("endpoints are now") and ":8083" in line["message"]]
+    times = [datetime.fromisoformat(line["time"]) for line in swaps]
+    return min(time for time in times if time > decision)
 
 
 def table(runs: list[Run]) -> list[str]:

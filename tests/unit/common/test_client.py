@@ -164,12 +164,19 @@ async def test_no_call_fails_and_no_call_is_cut_when_a_server_leaves(serve: Any,
 async def test_callers_leave_a_server_that_ends_before_it_closes(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of DNS and told to end in one moment, as Kubernetes does it, under calls that are not tried again."""
     stays, leaves = await serve(name="stays"), await serve(name="leaves", drain=3)
-    known = [stays]
-    monkeypatch.setattr(
-        socket,
-        "getaddrinfo",
-        lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", s.port)) for s in known],
-    )
+    known, looks = [stays], 0
+
+    def getaddrinfo(*_: object, **__: object) -> list[Any]:
+        nonlocal looks
+        looks += 1
+        if not known:
+            raise socket.gaierror
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port)) for server in known]
+
+    async def looked() -> bool:
+        return looks >= 2
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     async with client.connect(f"dns:///localhost:{stays.port}") as channel:
         stub = payment_pb2_grpc.PaymentStub(channel)
 
@@ -179,7 +186,11 @@ async def test_callers_leave_a_server_that_ends_before_it_closes(serve: Any, mon
 
         async with asyncio.TaskGroup() as callers:  # the first call that fails ends the test
             calling = [callers.create_task(call_on()) for _ in range(10)]
-            known.append(leaves)
+            known.clear()
+            looks = 0
+            await until(looked)
+            assert await names(stub, 1) == {"stays": 1}, "no answer changes nothing"
+            known += [stays, leaves]
             await until(lambda: seen(stub, "leaves"))
             known.remove(leaves)
             stopping = callers.create_task(leaves.stop())
