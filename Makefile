@@ -82,8 +82,8 @@ e2e: e2e-tools $(VENV)/dev ## the stack on kind, and the tests on it; the cluste
 flagship: $(VENV)/dev ## roll out RUNS bad releases on the cluster that make e2e left, and print what each of them cost
 	FLAGSHIP_RUNS=$(RUNS) $(BIN)/pytest tests/cluster/test_flagship_runs.py
 
-bench: $(VENV)/dev ## the measured figures, one JSON object
-	@$(BIN)/python -m bench
+bench: $(VENV)/dev ## the measured figures, one JSON object; PART=detect measures that alone
+	@$(BIN)/python -m bench $(PART)
 
 clean: ## remove what was installed and what runs left behind
 	rm -rf .venv .tools .reelback .mypy_cache .pytest_cache .ruff_cache

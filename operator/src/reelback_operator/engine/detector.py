@@ -1,21 +1,22 @@
 """Does the candidate fail more than `ratio` times as often as the baseline? A test to be looked at whenever one likes.
 
-Two pieces of evidence, both e-values: if the candidate is within the tolerated ratio, their expectation is at most 1
-whenever one stops, so that the chance of ever seeing 1/alpha is at most alpha (Ville's inequality).
+Evidence is a product of likelihood ratios, one a look: how much likelier its counts are under an alternative than if
+the candidate were as bad as is tolerated. Tolerated candidates expect factors of at most 1, so that their chance of
+ever reaching 1/alpha is at most alpha (Ville's inequality). Two kinds of it have to agree:
 
-*Concurrent*: for each look, the likelihood of what was counted since the last one under an alternative (candidate p,
-baseline q), divided by that under the closest tolerated pair (p', q'), p' = `ratio` * q'. q is what the baseline did
-before the increment, p one of a few between `ratio` * q and 1; their products are mixed. For n and m requests, any
-true rates x <= `ratio` * y expect a factor of at most exp(n (x - p') A + m (y - q') B), with A = (p - p') / (p' (1 -
-p')) and B likewise; (p', q') being closest means n `ratio` A + m B = 0, so the exponent is never above 0. That holds
-increment by increment, whatever the baseline does meanwhile: an incident that hits both is no evidence.
+*Steady*: the candidate's counts against `ratio` times the rate that the baseline has had, before the rollout too. It
+is found anew for errors that come in bursts of each of BURSTS, and the least of these counts: failures are negative
+binomial then, with so many times the variance of independent ones, which makes the first failure of a look count most
+when bursts are few, and each when they are many. The baseline's rate is taken at the upper end of what its counts
+allow, or as it is lately when that is more.
 
-*History*: a Bayes factor of both rates against the best that tolerance allows (universal inference), with all that
-the baseline has served, before the rollout too. It sees a coarse regression much sooner, but takes for granted that
-the baseline's rate stays what it was. So it counts only while nothing says that the baseline got worse, and once the
-concurrent evidence has come half of the way (1/sqrt(alpha)).
+*Concurrent*: independent errors, each look against the closest tolerated pair of rates, whatever the baseline does
+meanwhile. An incident that hits both is no evidence here. It has to come GUARD of the way: the promise of alpha is that
+of the steady evidence; this one keeps it from blaming a candidate where the baseline is not what it was.
 
-The mean of both is an e-value again: that is what is compared with 1/alpha. Evidence is kept as natural logarithms.
+A candidate may become bad at any look, so each look begins a new product. They are mixed, most weight on the first; the
+mixture over all of them is one sum that goes on. `docs/detection.md` has what this assumes and what it reaches.
+Evidence is kept as natural logarithms.
 """
 
 from __future__ import annotations
@@ -25,56 +26,130 @@ from collections.abc import Sequence
 
 from reelback_operator.engine.status import Counts
 
-# Alternatives, by how far they are from the tolerated rate (0) to all failing (1), on the scale of logarithms. Three
-# find 3 %, 10 % and 25 % against 1 % within a tenth of Wald's bound; `make bench` measures it.
+# Alternatives, by how far they are from the tolerated rate (0) to all failing (1), on the scale of logarithms.
 ALTERNATIVES = (0.17, 0.45, 0.67)
-# Beta priors (failures, successes): services rarely fail, candidates may do anything.
+# Variance of failures in a look, as a multiple of that of independent ones. Errors in tens lie below 16 and above 8.
+BURSTS = (1, 2, 4, 8, 16)
+# How far the concurrent evidence has to come, on the scale of logarithms.
+GUARD = 0.6
+# The share of the mixture for regressions that begin later than the first look, and how many looks half of it spans.
+_LATER, _SPAN = 0.2, 100.0
+# The baseline's rate before it has been seen, as failures and successes.
 _BASELINE_PRIOR = (0.5, 50.0)
 _CANDIDATE_PRIOR = (0.5, 1.5)
-# Odds at which the baseline counts as worse than its own history.
-_DRIFT = math.log(10)
+# Roots of counts have a standard deviation of 1/2: how many of these the baseline may have been lucky.
+_LUCK = 1.25
+# The share of the baseline's counts that is forgotten at each look in its rate of lately.
+_FORGOTTEN = 0.1
+# Tolerated rates above it are taken as this: there is nothing to tell from them.
+_MOST = 0.9
+# The lower tenth of a standard normal distribution.
+_UNLUCKY = 1.2816
 
 
-def extend(logs: Sequence[float], candidate: Counts, baseline: Counts, before: Counts, ratio: float) -> list[float]:
-    """The log-likelihood ratio of each alternative after one more look; `logs` is empty at the first.
+def extend(memory: Sequence[float], candidate: Counts, baseline: Counts, before: Counts, ratio: float) -> list[float]:
+    """What is remembered after one more look; `memory` is empty at the first.
 
-    `candidate` and `baseline` were counted since the last look, and neither is without requests; `before` is all that
-    the baseline served until then.
+    `candidate` and `baseline` were counted since the last look, `before` is all that the baseline served until then. A
+    candidate that replaced its baseline has none beside it: one without requests.
     """
-    failed, passed = _BASELINE_PRIOR
-    q = (before.failures + failed) / (before.requests + failed + passed)
-    n, m = candidate.requests, baseline.requests
-    sums = []
-    for log, distance in zip(logs or [0.0] * len(ALTERNATIVES), ALTERNATIVES, strict=True):
-        p = min(ratio * q, 0.9) ** (1 - distance)
-        nearest = _nearest_tolerated(n, n * p, m, m * q, ratio)
-        alternative = _likelihood(candidate, p) + _likelihood(baseline, q)
-        sums.append(log + alternative - _likelihood(candidate, nearest[0]) - _likelihood(baseline, nearest[1]))
-    return sums
+    looks, requests, failures, *logs = memory or (0.0, 0.0, 0.0)
+    requests = (1 - _FORGOTTEN) * requests + baseline.requests
+    failures = (1 - _FORGOTTEN) * failures + baseline.failures
+    lately = max(math.sqrt(failures) - 0.5, 0.0) ** 2 / requests if requests else 0.0
+    factors = concurrent(candidate.requests, candidate.failures, baseline, before, ratio)
+    for burst in BURSTS:
+        tolerated = min(ratio * max(_at_most(total(before, baseline), burst), lately), _MOST)
+        factors += steady(candidate.requests, candidate.failures, tolerated, burst)
+    begun = math.log(_to_begin(looks) - _to_begin(looks + 1))
+    mixed = [_add(log, begun) for log in logs] or [begun] * len(factors)
+    return [looks + 1, requests, failures, *(log + factor for log, factor in zip(mixed, factors, strict=True))]
+
+
+def beside(memory: Sequence[float]) -> float:
+    """The evidence, a logarithm, against a candidate that serves beside its baseline; at ln(1/alpha) it has failed."""
+    return min(_evidence(memory, 0) / GUARD, alone(memory))
+
+
+def alone(memory: Sequence[float]) -> float:
+    """The evidence, a logarithm, against a candidate that serves in the place of its baseline."""
+    return min(_evidence(memory, 1 + index) for index in range(len(BURSTS)))
+
+
+def noticeable(
+    memory: Sequence[float], candidate: Counts, baseline: Counts, history: Counts, *, ratio: float, alpha: float
+) -> float:
+    """The lowest failure rate that would have been seen in what was judged nine times in ten, infinite if none.
+
+    `candidate` and `baseline` are what was judged of both in the looks of `memory`, `history` what the baseline served
+    before; where the candidate replaced it, there is no `baseline`. Errors are taken as independent and evenly spread.
+    """
+    if not memory:
+        return math.inf
+    looks, n, limit = memory[0], candidate.requests, math.log(1 / alpha) - math.log(1 - _LATER)
+    served = total(history, baseline)
+
+    def seen(rate: float) -> bool:
+        failures = rate * n - _UNLUCKY * math.sqrt(rate * (1 - rate) * n)
+        if failures < 1:
+            return False
+        hit = min(failures, looks)  # looks that have a failure
+        evidence = [log_mean(concurrent(n, failures, baseline, served, ratio)) / GUARD] if baseline.requests else []
+        for burst in BURSTS:
+            tolerated = min(ratio * _at_most(served, burst), _MOST)
+            with_one = steady(n / looks, failures / hit, tolerated, burst)
+            without = steady(n / looks, 0.0, tolerated, burst)
+            logs = [hit * one + (looks - hit) * none for one, none in zip(with_one, without, strict=True)]
+            evidence.append(log_mean(logs))
+        return min(evidence) >= limit
+
+    if not seen(1.0):
+        return math.inf
+    low, high = 0.0, 1.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        low, high = (low, middle) if seen(middle) else (middle, high)
+    return high
 
 
 def pooled(candidate: Counts, baseline: Counts, ratio: float) -> float:
-    """The evidence, a logarithm, that the candidate fails more than `ratio` times as often as a constant baseline."""
+    """The evidence, a logarithm, that one total fails more than `ratio` times as often as another, looked at once.
+
+    A Bayes factor of both rates against the best that tolerance allows, for independent errors.
+    """
     alternative = _marginal(candidate, _CANDIDATE_PRIOR) + _marginal(baseline, _BASELINE_PRIOR)
     p, q = _nearest_tolerated(candidate.requests, candidate.failures, baseline.requests, baseline.failures, ratio)
     return alternative - _likelihood(candidate, p) - _likelihood(baseline, q)
 
 
-def beside(
-    logs: Sequence[float], candidate: Counts, baseline: Counts, history: Counts, *, ratio: float, alpha: float
-) -> float:
-    """The evidence, a logarithm, against a candidate that serves beside its baseline; at ln(1/alpha) it has failed.
+def steady(n: float, failed: float, tolerated: float, burst: int) -> list[float]:
+    """The factors of a look at a candidate whose failures come in bursts, by alternative."""
+    factors = []
+    for distance in ALTERNATIVES:
+        p = tolerated ** (1 - distance)
+        if burst == 1:
+            factors.append(failed * math.log(p / tolerated) + (n - failed) * math.log((1 - p) / (1 - tolerated)))
+            continue
+        # Shapes of negative binomial counts with n p and n `tolerated` as means, `burst` times that as variances.
+        a, b = n * p / (burst - 1), n * tolerated / (burst - 1)
+        grown = math.lgamma(failed + a) - math.lgamma(a) - math.lgamma(failed + b) + math.lgamma(b) if failed else 0.0
+        factors.append(grown - (a - b) * math.log(burst))
+    return factors
 
-    `logs` come from `extend`. `history` is what the baseline served before the candidate came; without requests only
-    the concurrent evidence counts.
-    """
-    now = log_mean(logs) if logs else 0.0
-    if not history.requests:
-        return now
-    agrees = pooled(baseline, history, 1.0) < _DRIFT
-    if agrees and now >= math.log(1 / alpha) / 2:
-        return log_mean([now, pooled(candidate, total(history, baseline), ratio)])
-    return now - math.log(2)
+
+def concurrent(n: float, failed: float, baseline: Counts, before: Counts, ratio: float) -> list[float]:
+    """The factors of a look at both, by alternative: candidate p, baseline q, against the closest tolerated pair."""
+    if not baseline.requests:
+        return [0.0] * len(ALTERNATIVES)
+    base_failed, passed = _BASELINE_PRIOR
+    q = (before.failures + base_failed) / (before.requests + base_failed + passed)
+    m, factors = baseline.requests, []
+    for distance in ALTERNATIVES:
+        p = min(ratio * q, _MOST) ** (1 - distance)
+        x, y = _nearest_tolerated(n, n * p, m, m * q, ratio)
+        of_candidate = failed * math.log(p / x) + (n - failed) * math.log((1 - p) / (1 - x))
+        factors.append(of_candidate + _likelihood(baseline, q) - _likelihood(baseline, y))
+    return factors
 
 
 def log_mean(logs: Sequence[float]) -> float:
@@ -91,6 +166,25 @@ def since(now: Counts, then: Counts) -> Counts:
 def total(first: Counts, second: Counts) -> Counts:
     """Both together."""
     return Counts(requests=first.requests + second.requests, failures=first.failures + second.failures)
+
+
+def _evidence(memory: Sequence[float], kind: int) -> float:
+    """The mixture of one kind, with 1 for what is yet to begin: 0 is concurrent, then come the bursts, steady."""
+    if not memory:
+        return 0.0
+    size = len(ALTERNATIVES)
+    return _add(log_mean(memory[3 + size * kind : 3 + size * (kind + 1)]), math.log(_to_begin(memory[0])))
+
+
+def _to_begin(looks: float) -> float:
+    """The weight of the products that begin after so many looks."""
+    return _LATER * _SPAN / (_SPAN + looks - 1) if looks else 1.0
+
+
+def _at_most(served: Counts, burst: int) -> float:
+    """The rate that a baseline has at most, as far as luck goes, when its errors come in bursts."""
+    failures = (math.sqrt(served.failures) + _LUCK * math.sqrt(burst) / 2) ** 2
+    return failures / served.requests if served.requests else math.inf
 
 
 def _nearest_tolerated(n: float, failed: float, m: float, base_failed: float, ratio: float) -> tuple[float, float]:
@@ -121,3 +215,9 @@ def _marginal(counts: Counts, prior: tuple[float, float]) -> float:
 
 def _log_beta(a: float, b: float) -> float:
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+
+
+def _add(first: float, second: float) -> float:
+    """The sum of two values, all as logarithms."""
+    top = max(first, second)
+    return top + math.log1p(math.exp(min(first, second) - top))

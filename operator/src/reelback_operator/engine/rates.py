@@ -78,7 +78,7 @@ def judge(check: SequentialCheck, spec: Spec, targets: Sequence[TargetStatus], l
     found, missing, until = [], [], []
     for target in targets:
         judged = take_in(check, target, look, at, alone=replaced)
-        found.append(_evidence(check, judged, replaced=replaced))
+        found.append((detector.alone if replaced else detector.beside)(judged.evidence))
         missing.append(_missing(check, spec, target, at, replaced=replaced))
         until.append(judged.judged_at)
     evidence, limit = math.exp(min(detector.log_mean(found), 700)), 1 / check.alpha
@@ -121,22 +121,12 @@ def take_in(check: Check, target: TargetStatus, look: Look, at: datetime, *, alo
         return judged
     judged.fallen = 0
     if new.requests and (old.requests or alone):
-        if isinstance(check, SequentialCheck) and not alone:
-            before = judged.baseline
-            logs = detector.extend(judged.evidence, new, old, before, check.min_ratio)
-            judged.evidence = [round(log, 6) for log in logs]
+        if isinstance(check, SequentialCheck):
+            beside, before = (Counts(), judged.history) if alone else (old, judged.baseline)
+            memory = detector.extend(judged.evidence, new, beside, before, check.min_ratio)
+            judged.evidence = [round(each, 6) for each in memory]
         judged.candidate, judged.baseline, judged.judged_at = candidate, baseline, at
     return judged
-
-
-def _evidence(check: SequentialCheck, judged: Judged, *, replaced: bool) -> float:
-    candidate = detector.since(judged.candidate, judged.known)
-    if replaced:
-        return detector.pooled(candidate, judged.history, check.min_ratio)
-    baseline = detector.since(judged.baseline, judged.history)
-    return detector.beside(
-        judged.evidence, candidate, baseline, judged.history, ratio=check.min_ratio, alpha=check.alpha
-    )
 
 
 def _missing(check: SequentialCheck, spec: Spec, target: TargetStatus, at: datetime, *, replaced: bool) -> str:
