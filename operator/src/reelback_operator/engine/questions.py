@@ -69,9 +69,7 @@ def _of_a_release(spec: Spec, status: Status, end: datetime) -> Question | None:
         start = max(first, end - timedelta(seconds=status.window or spec.recovery.healthy_for))
         if end <= start:
             return None
-        return Question(
-            start, end, since, releases=old, projects=projects, first_failure_of=unknown, metrics=metrics
-        )
+        return Question(start, end, since, releases=old, projects=projects, first_failure_of=unknown, metrics=metrics)
     return None
 
 
