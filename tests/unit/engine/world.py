@@ -142,9 +142,7 @@ class World:
         ready = deployed.ready_at <= self.now
         problem = self.problem if not ready or deployed.problem_at <= self.now else None
         replicas = deployed.replicas
-        return Track(
-            deployed.release, replicas, replicas if ready else 0, problem, deployed.template, deployed.owner
-        )
+        return Track(deployed.release, replicas, replicas if ready else 0, problem, deployed.template, deployed.owner)
 
     async def claim(self, target: Target) -> None:
         self.point()

@@ -15,7 +15,7 @@ from reelback_operator.engine.status import Counts, Phase
 from reelback_operator.engine.workload import PATIENCE
 
 # A baseline that served so many requests is history enough; it is waited for no longer than so many seconds.
-HISTORY_REQUESTS = 200
+HISTORY_REQUESTS = 500
 HISTORY_SECONDS = 30.0
 
 _WAITING = "; waiting for the annotation reelback.dev/approve-rollback: "

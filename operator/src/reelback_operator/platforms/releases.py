@@ -42,7 +42,9 @@ def release(target: Target, template: PodTemplateSpec, maps: ConfigMaps) -> str:
         values = ((metadata.labels if origin.label else metadata.annotations) if metadata else None) or {}
         return _of(target, values.get(key or "", ""), f"no {kind} {key} in its template")
     value = _variable(target.variable, container, template, maps, ())
-    return _of(target, value or "", f"no {target.variable}, its releases cannot be told apart: {_SAY}")
+    missing = f"no {target.variable}, its releases cannot be told apart: {_SAY}"
+    # The SDK takes SENTRY_RELEASE as it is.
+    return value if value and origin is None else _of(target, value or "", missing)
 
 
 def _of(target: Target, value: str, missing: str) -> str:
