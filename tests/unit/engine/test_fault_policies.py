@@ -47,7 +47,7 @@ async def test_without_data_no_fault_is_switched_on(world: MakeWorld, outage: Ma
     place = world(unmeasured=True)
     status = await place.play(outage({}))
     assert (status.phase, status.verdict, place.effects) == (Phase.FAILED, Verdict.INCONCLUSIVE, [])
-    assert status.message == "too little data at the deadline: payments: no data"
+    assert status.message == "not judged until the deadline: payments has judged nothing lately: no data"
 
 
 async def test_sentry_going_away_takes_the_fault_back(world: MakeWorld, outage: MakeScenario) -> None:
@@ -100,7 +100,9 @@ async def test_a_fault_that_cannot_be_brought_in_is_taken_back(world: MakeWorld,
     place = world(ready_after=1e9, problem="CrashLoopBackOff")
     status = await place.play(outage({"analysis.deadline": "10m"}), limit=900)
     assert (status.phase, status.verdict, place.effects) == (Phase.FAILED, Verdict.ERROR, [ON, OFF])
-    assert status.message.startswith("payment not ready within 120 s: payment: CrashLoopBackOff; not rolled back")
+    assert status.message.startswith(
+        "payment not ready, and no progress for 121 s: payment: CrashLoopBackOff; not rolled back"
+    )
 
 
 async def test_a_platform_that_is_away_for_a_while_is_waited_for(world: MakeWorld, outage: MakeScenario) -> None:
@@ -138,7 +140,7 @@ async def test_faults_beside_a_release_come_and_go_too(world: MakeWorld, scenari
     good = {**bad, "release.patch": {}}
     for changes, verdict in (
         ({**good, "analysis.deadline": "20s"}, Verdict.PROMOTED),
-        ({**good, "analysis.deadline": "6s"}, Verdict.PROMOTED),
+        ({**good, "analysis.deadline": "12s"}, Verdict.PROMOTED),
         (bad, Verdict.ROLLED_BACK),
         ({**bad, "rollback": {"mode": "Never"}}, Verdict.ROLLED_BACK),
     ):

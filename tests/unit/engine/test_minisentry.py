@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from reelback_operator.engine.actions import MarkDeploy
 from reelback_operator.engine.observations import Measurement, Question
-from reelback_operator.engine.spec import MetricCheck
+from reelback_operator.engine.spec import MetricCheck, SlowRateCheck
 from reelback_operator.engine.status import Counts
 from reelback_operator.sentry import Sentry, SentryError
 
@@ -46,38 +47,54 @@ async def test_minisentry_counts_and_names_the_failures(minisentry: Server) -> N
     assert sent.status_code == 200
     trace = {"trace": {"trace_id": "ab" * 16, "span_id": "cd" * 8}}
     minisentry.sent(("event", error(new, contexts=trace)), ("event", error(new)), ("event", error(old, "KeyError")))
-    question = Question((old, new), began, datetime.now(UTC) + timedelta(seconds=2), began, (new,), (new,))
+    end = datetime.now(UTC) + timedelta(seconds=2)
+    question = Question(
+        began,
+        end,
+        began,
+        releases=(old, new),
+        recount=end,
+        latency_since=began,
+        slow=(SlowRateCheck(type="SlowRate", name="slow", slower_than=0.01),),
+        sessions=True,
+        errors=True,
+        issues_of=(new,),
+        first_failure_of=(new,),
+    )
     async with connect(minisentry) as sentry:
         look = await sentry.look(question)
-    assert look.traffic[old].counts == Counts(requests=30, failures=0)
-    assert look.traffic[new].counts == Counts(requests=10, failures=4)
-    assert look.traffic[new].p95 == pytest.approx(0.02, rel=0.1)
+    assert look.traffic == {old: Counts(requests=30), new: Counts(requests=10, failures=4)}
+    assert look.recounted == {old: 30, new: 10}
+    assert look.sampled == {old: 1.0, new: 1.0}
+    assert look.latency[new].p95 == pytest.approx(0.02, rel=0.1)
+    assert look.slow["slow"][new] == Counts(requests=10, failures=10)
+    assert (look.errors, look.sessions) == ({old: 1, new: 2}, {})
     assert look.first_failure is not None
     assert look.first_failure.at >= began
     assert look.first_failure.trace_url is not None
     assert "ab" * 16 in look.first_failure.trace_url
     [issue] = look.issues[new]
-    assert (issue.events, "ValueError" in issue.title, issue.first_seen >= began) == (2, True, True)
+    assert (issue.events, "ValueError" in issue.title) == (2, True)
 
 
 async def test_minisentry_lists_a_deploy_once(minisentry: Server) -> None:
-    release = f"s{uuid.uuid4().hex[:8]}@1.4.0"
+    release, name = f"s{uuid.uuid4().hex[:8]}@1.4.0", "rollback from s@1.5.0"
     finished = datetime.now(UTC)
     async with connect(minisentry) as sentry:
         await sentry.mark_release(release)
         for _ in range(3):
-            await sentry.mark_deploy(release, "rollback from s@1.5.0", finished, finished, "http://board/x")
+            await sentry.mark_deploy(MarkDeploy(release, name, finished, finished), "http://board/x")
         later = finished + timedelta(minutes=1)
-        await sentry.mark_deploy(release, "rollback from s@1.5.0", later, later, "")
+        await sentry.mark_deploy(MarkDeploy(release, name, later, later), "")
     deploys = minisentry.ask(f"/releases/{release}/deploys/")
-    assert [(deploy["name"], deploy["environment"]) for deploy in deploys] == [("rollback from s@1.5.0", "test")] * 2
+    assert [(deploy["name"], deploy["environment"]) for deploy in deploys] == [(name, "test")] * 2
     assert {deploy["url"] for deploy in deploys} == {"http://board/x", None}
 
 
 async def test_minisentry_refuses_a_wrong_token(minisentry: Server) -> None:
     async with connect(minisentry, "wrong") as sentry:
         with pytest.raises(SentryError) as caught:
-            await sentry.look(Question(("payment@1.4.0",), NOW, NOW, NOW))
+            await sentry.look(Question(NOW, NOW, NOW, releases=("payment@1.4.0",)))
     assert caught.value.status == 401
 
 
@@ -101,5 +118,5 @@ async def test_minisentry_knows_the_metrics(minisentry: Server) -> None:
     )
     end = now + timedelta(seconds=2)
     async with connect(minisentry) as sentry:
-        look = await sentry.look(Question((), end, end, now, metrics=checks))
+        look = await sentry.look(Question(end, end, now, metrics=checks))
     assert look.metrics == {"payments": Measurement(0.875, 2), "sessions": Measurement(7.0, 1)}

@@ -65,9 +65,11 @@ def test_durations_and_decimals() -> None:
         ({"analysis__checks__0__method": "Threshold"}, "spec.analysis.checks[0]: max goes with method Threshold"),
         ({"analysis__checks__1__type": "Issues"}, "spec.analysis.checks[1]: Input tag 'Issues' found using 'type'"),
         ({"analysis__checks__1__name": "errors"}, "spec.analysis: checks must have different names"),
+        ({"analysis__onNoData": "Ignore"}, "spec.analysis.onNoData: Input should be 'Inconclusive' or 'Rollback'"),
+        ({"analysis__warmUp": "3m"}, "spec.analysis: warmUp must end an interval before the deadline at least"),
         (
-            {"analysis__checks__1": {"name": "more", "type": "ErrorRate"}},
-            "spec.analysis: checks must not have more than one of method Sequential",
+            {"release__targets__0__releaseFrom": {"variable": "APP", "imageTag": True}},
+            "needs exactly one of variable, imageTag, label, annotation",
         ),
         ({"release__targets": None}, "spec.release.targets: Input should be a valid list"),
         (

@@ -95,10 +95,10 @@ def stranger(run: Step) -> str:
         by = f" by {workload.writer}" if workload.writer else ""
         if workload.stable.release != fault.release:
             return f"{fault.target} was changed to {workload.stable.release} during the run{by}"
-        if _rest(workload) != fault.template:
-            return f"{fault.target} was given another template during the run{by}"
         if workload.env.get(FAULTS_VARIABLE) not in (fault.before, fault.during):
             return f"{fault.target} was given another {FAULTS_VARIABLE} during the run{by}"
+        if _rest(workload) != fault.template:
+            return f"{fault.target} was given another template during the run{by}"
     return ""
 
 

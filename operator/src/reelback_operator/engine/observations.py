@@ -21,7 +21,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """An issue that Sentry first saw in a certain release, with the events that it had of it in the run."""
+    """An issue that Sentry first saw in a certain release, with the events that it had of it in the window."""
 
     title: str
     url: str
@@ -73,8 +73,8 @@ class Question:
 
     The traffic of `releases` in [start, end), and again in [start, recount) to see whether that has grown. What is
     asked for only where a check needs it: `latency_since` is the start of the window of percentiles, `slow` the
-    checks of slow requests, `sessions` and `errors` whether these are counted; `issues_of` and `first_failure_of` are
-    releases whose issues and first error event since `since` are looked for. The metrics' windows end at `end`.
+    checks of slow requests, `sessions` and `errors` whether these are counted; `issues_of` are
+    releases whose issues are looked for, `first_failure_of` those whose first error event since `since` is. The metrics' windows end at `end`.
     `projects` has the slug of a release's project where it is not the operator's.
     """
 

@@ -60,7 +60,7 @@ def _of_a_release(spec: Spec, status: Status, end: datetime) -> Question | None:
             slow=tuple(check for check in checks if isinstance(check, SlowRateCheck)),
             sessions=any(isinstance(check, CrashFreeSessionsCheck) for check in checks),
             errors=any(isinstance(check, NewIssueCheck) for check in checks),
-            issues_of=new if analyzing else (),
+            issues_of=new if analyzing or any(isinstance(check, NewIssueCheck) for check in checks) else (),
             first_failure_of=unknown if analyzing else (),
             metrics=metrics if analyzing else (),
         )

@@ -75,11 +75,14 @@ def served(check: Check, target: TargetStatus) -> Counts:
 def judge(check: SequentialCheck, spec: Spec, targets: Sequence[TargetStatus], look: Look, at: datetime) -> CheckStatus:
     """The candidates against their baselines; several targets share one alpha, by the mean of their evidence."""
     replaced = spec.release is not None and spec.release.strategy.type == "Replace"
-    found, missing, until = [], [], []
+    found, missing, until, noticeable = [], [], [], []
     for target in targets:
         judged = take_in(check, target, look, at, alone=replaced)
         found.append((detector.alone if replaced else detector.beside)(judged.evidence))
         missing.append(_missing(check, spec, target, at, replaced=replaced))
+        noticeable.append(_noticeable(check, judged, replaced=replaced))
+        if not missing[-1] and noticeable[-1] > _blind(check, judged):
+            missing[-1] = f"{check.name} would not have noticed {_percent(noticeable[-1])} of {target.new_release}"
         until.append(judged.judged_at)
     evidence, limit = math.exp(min(detector.log_mean(found), 700)), 1 / check.alpha
     worst = targets[found.index(max(found))]
@@ -97,6 +100,7 @@ def judge(check: SequentialCheck, spec: Spec, targets: Sequence[TargetStatus], l
         detail=f"{check.name}{where} {rate(candidate)} against {rate(baseline)}: "
         f"evidence {number(evidence)} {'>=' if evidence >= limit else '<'} {number(limit)}{_sampling(worst, look)}",
         judged_until=min(each for each in until if each) if all(until) else None,
+        noticeable=round(max(noticeable), 6) if max(noticeable) <= 1 else None,
         missing="; ".join(each for each in missing if each),
     )
 
@@ -145,6 +149,24 @@ def _missing(check: SequentialCheck, spec: Spec, target: TargetStatus, at: datet
         both = target.new_release if replaced else f"{target.new_release} beside {target.old_release}"
         return f"{check.name} has judged nothing of {both} for {ago:.0f} s"
     return ""
+
+
+def _noticeable(check: SequentialCheck, judged: Judged, *, replaced: bool) -> float:
+    """The lowest share of failures that what was judged would have shown nine times in ten."""
+    candidate = detector.since(judged.candidate, judged.known)
+    baseline = Counts() if replaced else detector.since(judged.baseline, judged.history)
+    return detector.noticeable(
+        judged.evidence, candidate, baseline, judged.history, ratio=check.min_ratio, alpha=check.alpha
+    )
+
+
+def _blind(check: SequentialCheck, judged: Judged) -> float:
+    """The share of failures that a check has to have noticed to be worth its word."""
+    return max(0.5, 2 * check.min_ratio * judged.baseline.failures / max(judged.baseline.requests, 1))
+
+
+def _percent(share: float) -> str:
+    return f"that {100 * share:.0f} % fail" if share <= 1 else "that all fail"
 
 
 def _gain(now: Counts, then: Counts) -> Counts | None:

@@ -169,7 +169,9 @@ def _deadline(run: Step, missing: list[str]) -> None:
     status.promote()
     for target in status.targets:
         target.there = False
-    status.message = "; ".join(check.detail for check in status.checks)
+    least = max((check.noticeable for check in status.checks if check.noticeable is not None), default=None)
+    noticed = [f"{100 * least:.2g} % or more would have been noticed"] if least is not None else []
+    status.message = "; ".join([*(check.detail for check in status.checks), *noticed])
     run.enter(Phase.ROLLING_OUT, "Promoting", status.message)
 
 

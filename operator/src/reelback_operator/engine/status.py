@@ -131,7 +131,8 @@ class CheckStatus(_Status):
     """What a check last saw. `failures` counts looks out of bounds in a row; `detail` says value and rule.
 
     `judged_until` is the end of the last window in which it judged anything, `missing` why it cannot vouch for the
-    candidate as of the last look, empty when it can.
+    candidate as of the last look, empty when it can. `noticeable` is the lowest share of failures that it would have
+    noticed nine times in ten.
     """
 
     name: str
@@ -143,6 +144,7 @@ class CheckStatus(_Status):
     failures: int = 0
     detail: str = ""
     judged_until: datetime | None = None
+    noticeable: float | None = None
     missing: str = ""
 
     @property

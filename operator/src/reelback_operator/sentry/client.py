@@ -113,7 +113,7 @@ class Sentry:
         await self._api.call("POST", path, json=body)
 
     async def _issues(self, release: str, question: Question) -> list[Issue]:
-        """The issues that were first seen in a release, with the events that each has of it in the run."""
+        """The issues that were first seen in a release, with the events that each has of it in the window."""
         project = self._project_of(release, question)
         parameters = {
             "query": f"first-release:{quoted(release)}",
@@ -125,7 +125,7 @@ class Sentry:
         found = rows(await self._api.call("GET", "issues/", parameters))
         if not found:
             return []
-        window = Window(project, (release,), question.since, question.end)
+        window = Window(project, (release,), question.start, question.end)
         counted = await self._counter.events(
             "errors", ["issue.id", "count()"], f"release:{quoted(release)}", window, {"per_page": "100"}
         )
