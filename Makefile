@@ -9,7 +9,8 @@ export UV_LINK_MODE := copy
 
 .DEFAULT_GOAL := help
 SCENARIO ?= scenarios/scenario-release-regression.yaml
-.PHONY: help demo up lock lint proto test chaos e2e e2e-tools bench clean
+RUNS ?= 10
+.PHONY: help demo up lock lint proto test chaos e2e e2e-tools flagship bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +78,9 @@ e2e: e2e-tools $(VENV)/dev ## the stack on kind, and the tests on it; the cluste
 	@skaffold config set --global collect-metrics false >/dev/null
 	skaffold run
 	$(BIN)/pytest tests/chart tests/cluster
+
+flagship: $(VENV)/dev ## roll out RUNS bad releases on the cluster that make e2e left, and print what each of them cost
+	FLAGSHIP_RUNS=$(RUNS) $(BIN)/pytest tests/cluster/test_flagship_runs.py
 
 bench: $(VENV)/dev ## the measured figures, one JSON object; PART=detect measures that alone
 	@$(BIN)/python -m bench $(PART)

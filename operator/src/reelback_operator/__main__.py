@@ -16,7 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reelback_operator.controller import Controller
 from reelback_operator.handlers import registry_of
-from reelback_operator.platforms.kubernetes import FIELD_MANAGER, KubernetesPlatform
+from reelback_operator.platforms.kubernetes import KubernetesPlatform
+from reelback_operator.platforms.manifests import FIELD_MANAGER
 from reelback_operator.runner import Runner
 from reelback_operator.sentry import Sentry
 from reelback_operator.store import GROUP, PLURAL, Resource, Store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -69,30 +70,38 @@ class Running:
 
 
 @asynccontextmanager
-async def running(payment: Payment) -> AsyncIterator[Running]:
+async def running(payment: Payment, drain: float = 0) -> AsyncIterator[Running]:
     async def ready() -> None:
         pass
 
     server = Server(
-        ServiceSettings(port=0, metrics_port=0),
+        ServiceSettings(port=0, metrics_port=0, drain_seconds=drain),
         lambda s: payment_pb2_grpc.add_PaymentServicer_to_server(payment, s),
         ready,
         [PAYMENT],
     )
     port = await server.start()
+    stopped = False
+
+    async def stop() -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            await server.stop()
+
     try:
-        yield Running(payment, port, server.stop)
+        yield Running(payment, port, stop)
     finally:
         payment.open.set()
-        await server.stop()
+        await stop()
 
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[Running]]]:
     async with AsyncExitStack() as stack:
 
-        async def start(**fields: Any) -> Running:
-            return await stack.enter_async_context(running(Payment(**fields)))  # type: ignore[abstract]
+        async def start(drain: float = 0, **fields: Any) -> Running:
+            return await stack.enter_async_context(running(Payment(**fields), drain))  # type: ignore[abstract]
 
         yield start
 
@@ -150,6 +159,52 @@ async def test_no_call_fails_and_no_call_is_cut_when_a_server_leaves(serve: Any,
         assert [entry.sequence async for entry in stream] == [2]
         await stopping
         assert await names(stub, 50) == {"stays": 50}
+
+
+async def test_callers_leave_a_server_that_ends_before_it_closes(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Out of DNS and told to end in one moment, as Kubernetes does it, under calls that are not tried again."""
+    stays, leaves = await serve(name="stays"), await serve(name="leaves", drain=3)
+    known, looks = [stays], 0
+
+    def getaddrinfo(*_: object, **__: object) -> list[Any]:
+        nonlocal looks
+        looks += 1
+        if not known:
+            raise socket.gaierror
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port)) for server in known]
+
+    async def looked() -> bool:
+        return looks >= 2
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    async with client.connect(f"dns:///localhost:{stays.port}") as channel:
+        stub = payment_pb2_grpc.PaymentStub(channel)
+
+        async def call_on() -> None:
+            while True:
+                await stub.Withdraw(payment_pb2.MoveRequest())
+
+        async with asyncio.TaskGroup() as callers:  # the first call that fails ends the test
+            calling = [callers.create_task(call_on()) for _ in range(10)]
+            known.clear()
+            looks = 0
+            await until(looked)
+            assert await names(stub, 1) == {"stays": 1}, "no answer changes nothing"
+            known += [stays, leaves]
+            await until(lambda: seen(stub, "leaves"))
+            known.remove(leaves)
+            stopping = callers.create_task(leaves.stop())
+
+            async def left() -> bool:
+                return await names(stub, 10) == {"stays": 10}
+
+            await until(left)
+            assert not stopping.done()
+            calls = leaves.payment.calls.total()
+            await stopping
+            assert leaves.payment.calls.total() == calls
+            for task in calling:
+                task.cancel()
 
 
 async def test_a_file_that_is_empty_or_gone_for_a_moment_changes_nothing(serve: Any, tmp_path: Path) -> None:

@@ -186,12 +186,14 @@ async def test_an_http_process_drains_in_order(start: Any) -> None:
     middle = await asyncio.to_thread(start, "middle", TARGET=f"dns:///127.0.0.1:{back.port}")
     front = await asyncio.to_thread(start, "front", TARGET=f"dns:///127.0.0.1:{middle.port}", DRAIN_SECONDS="1")
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{front.port}") as http:
-        assert (await http.get("/healthz")).status_code == 200
+        before = await http.get("/healthz")
+        assert (before.status_code, before.headers.get("connection")) == (200, None)
         front.popen.send_signal(signal.SIGTERM)
 
         async def unready() -> bool:
             return bool((await http.get("/readyz")).json() == {"status": "not ready", "reason": "draining"})
 
         await until(unready)
-        assert (await http.post("/spins/15")).json()["win"] == 2
+        last = await http.post("/spins/15")
+        assert (last.json()["win"], last.headers["connection"]) == (2, "close")
     assert await asyncio.to_thread(front.popen.wait, 10) == 0

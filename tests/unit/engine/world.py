@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,8 +16,10 @@ from typing import Any
 
 from reelback_operator.controller import Controller
 from reelback_operator.engine.resource import Scenario, Status
-from reelback_operator.platforms.base import Change, PlatformError, Track, Workload
+from reelback_operator.platforms.base import Change, PlatformError, Target, Template, Track, Workload
 from reelback_operator.sentry import Sentry, SentryError
+from reelback_operator.sentry.api import Api as Requests
+from reelback_operator.sentry.counts import Counter
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -33,6 +36,27 @@ class Deployed:
     replicas: int
     ready_at: float
     incident_at: float = float("inf")
+    stops_at: float = float("inf")
+    problem_at: float = float("inf")
+    owner: str = ""
+    rest: str = ""
+
+    @property
+    def template(self) -> Template:
+        env = {key: value for key, value in self.change.env.items() if value is not None}
+        return Template(self.change.image, {**env, "SENTRY_RELEASE": self.change.release or ""}, rest=self.rest)
+
+    @property
+    def release(self) -> str:
+        return self.change.release or ""
+
+    def with_(self, change: Change, ready_at: float, **more: Any) -> Deployed:
+        """The same with a change, as a platform would make it of this one."""
+        env = {**self.change.env, **change.env}
+        release = change.release or env.pop("SENTRY_RELEASE", None) or self.release
+        plain = {key: value for key, value in env.items() if value is not None and key != "SENTRY_RELEASE"}
+        merged = Change(release, change.image or self.change.image, plain)
+        return Deployed(merged, self.replicas, ready_at, rest=self.rest, **more)
 
     def error_rate(self, now: float) -> float:
         if now >= self.incident_at:
@@ -54,12 +78,20 @@ class World:
     served: list[tuple[float, str, bool]] = field(default_factory=list)
     rates: list[tuple[float, float]] = field(default_factory=list)
     unmeasured: bool = False
+    claims: set[str] = field(default_factory=set)
     effects: list[str] = field(default_factory=list)
     releases: list[str] = field(default_factory=list)
     deploys: list[dict[str, Any]] = field(default_factory=list)
     refusal: SentryError | None = None
     platform_refusal: PlatformError | None = None
     problem: str | None = None
+    writer: str = ""
+    patience: float = 120.0
+    obstacle: str = ""
+    holder: str = ""
+    late: dict[str, float] = field(default_factory=dict)
+    behind: dict[str, float] = field(default_factory=dict)
+    distort: Callable[[World, list[dict[str, Any]]], list[dict[str, Any]]] = lambda _, rows: rows
     awaits: int = 0
     kill: Callable[[int], bool] = lambda _: False
     events: dict[float, Callable[[World], None]] = field(default_factory=dict)
@@ -78,11 +110,11 @@ class World:
         for name, stable in self.stable.items():
             tracks = [stable, *([self.candidates[name]] if name in self.candidates else [])]
             for _ in range(round(self.rps * seconds)):
-                ready = [track for track in tracks if track.ready_at <= self.now]
+                ready = [track for track in tracks if track.ready_at <= self.now < track.stops_at]
                 if ready:
                     track = self.rng.choices(ready, [track.replicas for track in ready])[0]
                     at = self.now + seconds * self.rng.random()
-                    self.served.append((at, track.change.release, self.rng.random() < track.error_rate(at)))
+                    self.served.append((at, track.release, self.rng.random() < track.error_rate(at)))
         self.now += seconds
         recent = [failed for at, _, failed in self.served[-1000:] if self.now - 10 <= at]
         if recent and self.now % 2 < seconds and not self.unmeasured:
@@ -92,53 +124,64 @@ class World:
         return START + timedelta(seconds=round(self.now, 3))
 
     # The platform.
-    async def observe(self, names: Sequence[str]) -> Mapping[str, Workload | None]:
+    async def observe(self, targets: Sequence[Target]) -> Mapping[str, Workload | None]:
         self.point()
         if self.platform_refusal:
             raise self.platform_refusal
-        return {name: self._workload(name) for name in names}
+        return {target.name: self._workload(target.name) for target in targets}
 
     def _workload(self, name: str) -> Workload | None:
         if name not in self.stable:
             return None
         stable, candidate = self.stable[name], self.candidates.get(name)
-        env = {key: value for key, value in stable.change.env.items() if value is not None}
-        settled = stable.ready_at <= self.now
         track = self._track(candidate) if candidate else None
-        return Workload(name, self._track(stable), track, settled, stable.change.image, env)
+        settled = stable.ready_at <= self.now
+        return Workload(name, self._track(stable), track, settled, self.obstacle, self.patience, self.writer)
 
     def _track(self, deployed: Deployed) -> Track:
         ready = deployed.ready_at <= self.now
-        return Track(
-            deployed.change.release,
-            deployed.replicas,
-            deployed.replicas if ready else 0,
-            None if ready else self.problem,
-        )
+        problem = self.problem if not ready or deployed.problem_at <= self.now else None
+        replicas = deployed.replicas
+        return Track(deployed.release, replicas, replicas if ready else 0, problem, deployed.template, deployed.owner)
 
-    async def set_candidate(self, name: str, change: Change, replicas: int) -> None:
+    async def claim(self, target: Target) -> None:
         self.point()
-        present = self.candidates.get(name)
-        if present is None or present.change != change or present.replicas != replicas:
-            self.candidates[name] = Deployed(change, replicas, self.now + self.ready_after)
+        if self.holder:
+            raise PlatformError(f"{target.name} takes part in a run of scenario {self.holder}")
+        self.claims.add(target.name)
+        self.point()
+
+    async def release(self, target: Target) -> None:
+        self.point()
+        self.claims.discard(target.name)
+        self.point()
+
+    async def set_candidate(self, target: Target, change: Change, replicas: int) -> None:
+        self.point()
+        assert target.name in self.claims, "nothing is changed that is not claimed"
+        wanted = self.stable[target.name].with_(change, self.now + self.ready_after, owner="regression")
+        wanted.replicas = replicas
+        present = self.candidates.get(target.name)
+        if present is None or present.template != wanted.template or present.replicas != replicas:
+            self.candidates[target.name] = wanted
             self.effects.append(f"candidate {change.release}")
         self.point()
 
-    async def remove_candidate(self, name: str) -> None:
+    async def remove_candidate(self, target: Target) -> None:
         self.point()
-        if self.candidates.pop(name, None):
-            self.effects.append(f"removed {name}")
+        if self.candidates.pop(target.name, None):
+            self.effects.append(f"removed {target.name}")
         self.point()
 
-    async def set_stable(self, name: str, change: Change) -> None:
+    async def set_stable(self, target: Target, change: Change) -> None:
         self.point()
-        stable = self.stable[name]
-        env = {key: value for key, value in {**stable.change.env, **change.env}.items() if value is not None}
-        merged = Change(change.release, change.image or stable.change.image, env)
-        if merged != stable.change:
-            self.stable[name] = Deployed(merged, stable.replicas, self.now + self.ready_after)
-            same = merged.release == stable.change.release
-            self.effects.append(f"faults {env.get('REELBACK_FAULTS')}" if same else f"stable {change.release}")
+        stable = self.stable[target.name]
+        wanted = stable.with_(change, self.now + self.ready_after)
+        if wanted.template != stable.template:
+            self.stable[target.name] = wanted
+            same = wanted.release == stable.release
+            env = wanted.change.env
+            self.effects.append(f"faults {env.get('REELBACK_FAULTS')}" if same else f"stable {wanted.release}")
         self.point()
 
     async def set_load(self, rps: float) -> None:
@@ -184,9 +227,15 @@ class Api(Sentry):
     def __init__(self, world: World) -> None:
         # Copied, for a TLS context for each of hundreds of worlds would take most of the time.
         self.__dict__.update(_SENTRY.__dict__)
+        self._api = _Requests(world)
+        self._counter = Counter(self._api, "demo")
+
+
+class _Requests(Requests):
+    def __init__(self, world: World) -> None:
         self._world = world
 
-    async def _call(
+    async def call(
         self, method: str, path: str, parameters: Mapping[str, Any] | None = None, json: Mapping[str, Any] | None = None
     ) -> Any:
         self._world.point()
@@ -205,35 +254,59 @@ class Api(Sentry):
 
     def _get(self, path: str, parameters: Mapping[str, Any]) -> Any:
         if path == "issues/":
-            release = parameters["query"].removeprefix("first-release:")
-            failed = [at for at, served, bad in self._world.served if bad and served == release]
-            issue = {"title": "Fault", "permalink": "http://sentry/issues/1", "count": str(len(failed))}
-            return [{**issue, "firstSeen": self._at(min(failed))}] if failed else []
+            [release] = _named(parameters["query"])
+            failed = [at for at, bad in self._known(release, -1e9, 1e9) if bad]
+            return [{"id": "1", "title": "Fault", "permalink": "http://sentry/issues/1"}] if failed else []
         if path == "sessions/":
             return {"groups": []}
         if path.endswith("/deploys/"):
             release = path.split("/")[1].replace("%40", "@")
             return [deploy for deploy in self._world.deploys if deploy["release"] == release]
         start, end = ((datetime.fromisoformat(parameters[name]) - START).total_seconds() for name in ("start", "end"))
-        window = [each for each in self._world.served if start <= each[0] < end]
         if parameters["dataset"] == "tracemetrics":
             average, count = parameters["field"]
             # What is sent comes in batches, up to six seconds late.
-            sent = [rate for at, rate in self._world.rates if start <= at < end and at <= self._world.now // 6 * 6]
+            now = self._world.now // 6 * 6
+            sent = [rate for at, rate in self._world.rates if start <= at < end and at <= now]
             return {"data": [{average: sum(sent) / len(sent) if sent else None, count: len(sent)}]}
+        known = {release: self._known(release, start, end) for release in _named(parameters["query"])}
         if parameters["dataset"] == "spans":
-            releases = parameters["query"].partition("release:[")[2].rstrip("]").split(",")
-            rows = []
-            for release in releases:
-                outcomes = [bad for _, served, bad in window if served == release]
-                if outcomes:
-                    rate = sum(outcomes) / len(outcomes)
-                    row = {"release": release, "count()": len(outcomes), "failure_rate()": rate}
-                    rows.append({**row, "p95(span.duration)": 20.0})
-            return {"data": rows}
-        release = parameters["query"].removeprefix("release:")
-        failed = sorted(at for at, served, bad in window if bad and served == release)
-        return {"data": [{"timestamp": self._at(at), "trace": "ab" * 16} for at in failed[:1]]}
+            rows = [
+                {
+                    "release": release,
+                    "count()": len(served),
+                    "count_sample()": len(served),
+                    "failure_count()": sum(bad for _, bad in served),
+                    "p95(span.duration)": 20.0,
+                }
+                for release, served in known.items()
+                if served
+            ]
+            return {"data": self._world.distort(self._world, rows)}
+        failed = sorted((at, release) for release, served in known.items() for at, bad in served if bad)
+        if "count()" in parameters["field"]:
+            counted = {release: sum(each == release for _, each in failed) for release in known}
+            return {"data": [{"release": name, "issue.id": 1, "count()": n} for name, n in counted.items() if n]}
+        return {"data": [{"timestamp": self._at(at), "trace": "ab" * 16} for at, _ in failed[:1]]}
+
+    def _known(self, release: str, start: float, end: float) -> list[tuple[float, bool]]:
+        """What Sentry knows of a release now: requests dated by a pod's clock, once they have come."""
+        world = self._world
+        late, behind = world.late.get(release, 0.0), world.behind.get(release, 0.0)
+        return [
+            (at - behind, bad)
+            for at, served, bad in world.served
+            if served == release and at + late * _dice(at) <= world.now and start <= at - behind < end
+        ]
 
     def _at(self, seconds: float) -> str:
         return (START + timedelta(seconds=seconds)).isoformat()
+
+
+def _dice(at: float) -> float:
+    """Between 0.1 and 1, the same for the same request."""
+    return 0.1 + 0.9 * (at * 7919 % 1)
+
+
+def _named(query: str) -> list[str]:
+    return re.findall(r'"([^"]+)"', query)

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
-import pytest
-from lightkube.models.meta_v1 import OwnerReference
+from lightkube.models.core_v1 import Container, EnvVar
+from lightkube.models.meta_v1 import ManagedFieldsEntry, OwnerReference
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.batch_v1 import CronJob
 from reelback_operator.engine.workload import Change
-from reelback_operator.platforms.base import PlatformError
-from reelback_operator.platforms.manifests import candidate_deployment, load_job, load_rps, stable_patch
+from reelback_operator.platforms.base import Target
+from reelback_operator.platforms.manifests import (
+    candidate_deployment,
+    load_job,
+    load_rps,
+    ownership_patch,
+    stable_patch,
+    variables,
+)
+from reelback_operator.platforms.templates import given, read
 
 OWNER = OwnerReference(apiVersion="reelback.dev/v1alpha1", kind="SentryScenario", name="trial", uid="u1")
 SECRET = {"secretKeyRef": {"name": "stores", "key": "MONGODB_URL"}}
+TARGET = Target(name="payment")
 
 
 def payment(**selector: Any) -> Deployment:
@@ -32,7 +42,12 @@ def payment(**selector: Any) -> Deployment:
     ]
     target = Deployment.from_dict(
         {
-            "metadata": {"name": "payment", "namespace": "shop", "labels": {"app.kubernetes.io/managed-by": "Helm"}},
+            "metadata": {
+                "name": "payment",
+                "namespace": "shop",
+                "resourceVersion": "7",
+                "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            },
             "spec": {
                 "replicas": 3,
                 "selector": selector or {"matchLabels": {"app": "payment", "reelback.dev/track": "stable"}},
@@ -54,7 +69,7 @@ CHANGE = Change("payment@1.5.0", image="payment:1.5.0", env={"URL": None, "HOST"
 
 def test_a_candidate_is_a_copy_with_the_change_in_the_container_that_serves() -> None:
     target = payment()
-    candidate = candidate_deployment(target, CHANGE, 2, OWNER).to_dict()
+    candidate = candidate_deployment(TARGET, target, CHANGE, 2, OWNER).to_dict()
     template = candidate["spec"]["template"]
     sidecar, main = template["spec"]["containers"]
     assert sidecar["env"] == [{"name": "SENTRY_RELEASE", "value": "mesh@1"}]
@@ -72,7 +87,7 @@ def test_a_candidate_is_a_copy_with_the_change_in_the_container_that_serves() ->
 
 
 def test_a_candidate_is_selected_by_the_service_and_by_nobody_elses_deployment() -> None:
-    candidate = candidate_deployment(payment(), CHANGE, 1, OWNER).to_dict()
+    candidate = candidate_deployment(TARGET, payment(), CHANGE, 1, OWNER).to_dict()
     assert candidate["metadata"]["name"] == "payment-candidate"
     assert candidate["metadata"]["ownerReferences"][0]["uid"] == "u1"
     assert "Helm" not in candidate["metadata"]["labels"].values()
@@ -83,48 +98,70 @@ def test_a_candidate_is_selected_by_the_service_and_by_nobody_elses_deployment()
 
 def test_a_selector_of_expressions_is_kept() -> None:
     expressions = [{"key": "app", "operator": "In", "values": ["payment"]}]
-    selector = candidate_deployment(payment(matchExpressions=expressions), CHANGE, 1, OWNER).to_dict()["spec"][
+    selector = candidate_deployment(TARGET, payment(matchExpressions=expressions), CHANGE, 1, OWNER).to_dict()["spec"][
         "selector"
     ]
     assert selector == {"matchExpressions": expressions, "matchLabels": {"reelback.dev/track": "candidate"}}
 
 
-def test_a_patch_names_what_changes_and_keeps_the_order_of_the_rest() -> None:
-    assert stable_patch(payment(), CHANGE) == {
-        "spec": {
-            "template": {
-                "spec": {
-                    "containers": [
-                        {
-                            "name": "payment",
-                            "image": "payment:1.5.0",
-                            "$setElementOrder/env": [
-                                {"name": "HOST"},
-                                {"name": "SENTRY_RELEASE"},
-                                {"name": "MONGODB_URL"},
-                                {"name": "REELBACK_FAULTS"},
-                            ],
-                            "env": [
-                                {"name": "HOST", "value": "db2"},
-                                {"name": "SENTRY_RELEASE", "value": "payment@1.5.0"},
-                                {"name": "REELBACK_FAULTS", "value": "{}"},
-                                {"name": "URL", "$patch": "delete"},
-                            ],
-                        }
-                    ]
-                }
-            }
-        }
-    }
+def test_a_patch_changes_what_it_names_in_its_place_and_holds_for_what_was_read() -> None:
+    assert stable_patch(TARGET, payment(), CHANGE) == [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": "7"},
+        {
+            "op": "add",
+            "path": "/spec/template/spec/containers/1/env",
+            "value": [
+                {"name": "HOST", "value": "db2"},
+                {"name": "SENTRY_RELEASE", "value": "payment@1.5.0"},
+                {"name": "MONGODB_URL", "valueFrom": SECRET},
+                {"name": "REELBACK_FAULTS", "value": "{}"},
+            ],
+        },
+        {"op": "replace", "path": "/spec/template/spec/containers/1/image", "value": "payment:1.5.0"},
+    ]
 
 
-@pytest.mark.parametrize("value", ["mongodb://elsewhere", None])
-def test_a_reference_to_a_secret_is_never_changed(value: str | None) -> None:
-    change = Change("payment@1.5.0", env={"MONGODB_URL": value})
-    with pytest.raises(PlatformError, match=r"payment: .*MONGODB_URL.*valueFrom"):
-        candidate_deployment(payment(), change, 1, OWNER)
-    with pytest.raises(PlatformError, match="MONGODB_URL"):
-        stable_patch(payment(), change)
+def test_what_the_engine_expects_is_what_is_made() -> None:
+    before = read(TARGET, given(payment().spec).template)
+    made = candidate_deployment(TARGET, payment(), CHANGE, 1, OWNER)
+    assert read(TARGET, given(made.spec).template).digest == before.changed(CHANGE).digest != before.digest
+
+
+def test_a_reference_that_a_release_replaces_is_put_back() -> None:
+    made = candidate_deployment(
+        TARGET, payment(), Change("payment@1.5.0", env={"MONGODB_URL": "mongodb://x"}), 1, OWNER
+    )
+    back = Change(None, env={"SENTRY_RELEASE": "payment@1.4.0"}, references={"MONGODB_URL": json.dumps(SECRET)})
+    container = given(made.spec).template.spec.containers[1]  # type: ignore[union-attr]
+    restored = [entry.to_dict() for entry in variables(TARGET, container, back)]
+    original = given(payment().spec).template.spec.containers[1].env or []  # type: ignore[union-attr]
+    assert restored == [entry.to_dict() for entry in original]
+
+
+def test_a_variable_that_is_there_twice_is_there_once_when_it_is_changed() -> None:
+    container = Container("payment", env=[EnvVar("A", "1"), EnvVar("B", "2"), EnvVar("A", "3"), EnvVar("B", "4")])
+    changed = variables(TARGET, container, Change("payment@1.5.0", env={"A": "5"}))
+    assert [(entry.name, entry.value) for entry in changed] == [
+        ("A", "5"),
+        ("B", "2"),
+        ("B", "4"),
+        ("SENTRY_RELEASE", "payment@1.5.0"),
+    ]
+
+
+def test_the_fields_of_a_target_are_given_back() -> None:
+    target = payment()
+    assert target.metadata
+    assert ownership_patch(target) == []
+    target.metadata.managedFields = [
+        ManagedFieldsEntry(manager="helm"),
+        ManagedFieldsEntry(manager="reelback-operator"),
+    ]
+    version, patch = ownership_patch(target)
+    assert version["op"] == "test"
+    assert patch == {"op": "replace", "path": "/metadata/managedFields", "value": [{"manager": "helm"}]}
+    target.metadata.managedFields = [ManagedFieldsEntry(manager="reelback-operator")]
+    assert ownership_patch(target)[1]["value"] == [{}], "an empty list would change nothing"
 
 
 def test_players_are_the_cronjobs_at_another_rate() -> None:

@@ -108,12 +108,20 @@ class Server:
         status = Path(f"/proc/{self.processes['minisentry'].pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) >> 10
 
-    def send(self, body: bytes, **headers: str) -> httpx2.Response:
+    def send(self, body: bytes, project: str = "1", **headers: str) -> httpx2.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.http.post("/api/1/envelope/?sentry_key=public", content=body, headers=named)
+        return self.http.post(f"/api/{project}/envelope/?sentry_key=public", content=body, headers=named)
 
-    def sent(self, *items: tuple[str, dict[str, Any]]) -> None:
-        answer = self.send(envelope(*items))
+    def sent(self, *items: tuple[str, dict[str, Any]], project: str = "1", **header: Any) -> None:
+        answer = self.send(envelope(*items, **header), project)
+        assert answer.status_code == 200, answer.text
+
+    def exported(self, body: bytes, project: str = "1") -> None:
+        answer = self.http.post(
+            f"/api/{project}/integration/otlp/v1/traces/?sentry_key=public",
+            content=body,
+            headers={"Content-Type": "application/x-protobuf"},
+        )
         assert answer.status_code == 200, answer.text
 
     def ask(self, path: str, **query: Any) -> Any:
@@ -125,8 +133,8 @@ class Server:
         return self.http.request(method, ORG + path, headers={"Authorization": f"Bearer {TOKEN}"}, **more)
 
 
-def envelope(*items: tuple[str, dict[str, Any]]) -> bytes:
-    lines = [orjson.dumps({"event_id": uuid.uuid4().hex})]
+def envelope(*items: tuple[str, dict[str, Any]], **header: Any) -> bytes:
+    lines = [orjson.dumps({"event_id": uuid.uuid4().hex, **header})]
     for kind, payload in items:
         raw = orjson.dumps(payload)
         lines += [orjson.dumps({"type": kind, "length": len(raw)}), raw]

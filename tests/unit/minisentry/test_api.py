@@ -150,7 +150,7 @@ def test_spans_by_release(shared: Server, name: str) -> None:
     first, second = rows(shared, "spans", SPAN_FIELDS, both, environment="test", sort="-count")
     assert (first["release"], first["count()"], first["failure_rate()"]) == (name, 100, 0.25)
     assert first["p95(span.duration)"] == pytest.approx(95, rel=0.04)
-    assert (second["release"], second["count()"], second["failure_rate()"]) == (other, 1, 0.0)
+    assert (second["release"], second["count()"], second["failure_rate()"]) == (other, 1, None)
     failures = rows(shared, "spans", ["release", "count()"], f"{both} !span.status:[ok,cancelled,unknown]")
     assert failures == [{"release": name, "count()": 25}]
     assert rows(shared, "spans", SPAN_FIELDS, both, environment="elsewhere") == []
@@ -181,8 +181,6 @@ def test_other_groups_and_functions(shared: Server, name: str) -> None:
     assert (row["count_unique(transaction)"], row["failure_count()"]) == (2, 1)
     assert row["avg(span.duration)"] == row["p50(span.duration)"] == pytest.approx(20, rel=0.04)
     assert row["epm()"] == pytest.approx(2 / 60, rel=0.01)
-    assert rows(shared, "spans", ["count()"], segments, project="6") == [{"count()": 0}]
-    assert rows(shared, "spans", ["count()"], segments, project="-1") == [{"count()": 2}]
 
 
 def test_a_segment_counts_in_the_second_of_its_end(shared: Server, name: str) -> None:

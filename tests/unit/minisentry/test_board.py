@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import reelback_minisentry.board
 from reelback_minisentry.board import metric_charts, overview
+from reelback_minisentry.stats.metric_stats import of_sample
 from reelback_minisentry.store.cells import Cell, MetricRow
-from reelback_minisentry.store.metric_stats import of_sample
 
 from tests.unit.minisentry.conftest import Server, wait_until
 from tests.unit.minisentry.payloads import error, span_id, trace_id, transaction

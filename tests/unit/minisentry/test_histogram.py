@@ -5,7 +5,7 @@ import random
 from collections import Counter
 
 import pytest
-from reelback_minisentry.store.histogram import GROWTH, bin_of, mean, middle, percentile
+from reelback_minisentry.stats.histogram import GROWTH, bin_of, mean, middle, percentile
 
 PROMISED = 0.04
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from reelback_minisentry.ingest.metric_samples import read
+from reelback_minisentry.stats.histogram import value_bin, value_middle
+from reelback_minisentry.stats.metric_stats import Stats, merged, of_sample, unpack
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.cardinality import MetricSeries, Series
 from reelback_minisentry.store.cells import cells
-from reelback_minisentry.store.histogram import value_bin, value_middle
-from reelback_minisentry.store.metric_stats import Stats, merged, of_sample, unpack
 from reelback_minisentry.store.records import Records
 from reelback_minisentry.store.scope import Place
 from reelback_minisentry.store.write_batch import Batch
@@ -115,7 +115,7 @@ def test_metrics_are_listed(shared: Server, name: str) -> None:
 
 def test_environment_and_project(shared: Server, name: str) -> None:
     send(shared, sample(name, "a", 1))
-    for place, expected in (({"environment": "test"}, 1), ({"environment": "live"}, 0), ({"project": "2"}, 0)):
+    for place, expected in (({"environment": "test"}, 1), ({"environment": "live"}, 0), ({"project": "1"}, 1)):
         assert rows(shared, ["count(value)"], f"release:{name}", **place) == [{"count(value)": expected}]
 
 

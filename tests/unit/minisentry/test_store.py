@@ -91,16 +91,25 @@ async def test_traces_have_a_bound_of_bytes(redis: Redis, monkeypatch: pytest.Mo
 
 
 async def test_every_counter_ends(running: Writer, redis: Redis) -> None:
-    session = {"sid": "a", "init": True, "errors": 1, "attrs": {"release": "a@1"}}
+    session = {"sid": "a", "did": "b", "init": True, "errors": 1, "attrs": {"release": "a@1"}}
     metric = {"items": [{"name": "m", "type": "distribution", "value": 1}]}
     await running.write(records(("event", error("a@1")), ("transaction", transaction("a@1", 1)), ("session", session)))
     await running.write(records(("trace_metric", metric)))
-    lasting = {keys.EVENTS, keys.ISSUES, keys.TRACES, keys.RELEASES}
+    lasting = {keys.EVENTS, keys.ISSUES, keys.TRACES, keys.RELEASES, keys.PROJECTS}
     capped = (keys.ISSUE, keys.TRACE, keys.RELEASE)
     found = [name async for raw in redis.scan_iter("*") if (name := raw.decode()) not in lasting]
     assert all(name.startswith(keys.PREFIX) for name in found)
     endings = {name.removeprefix(keys.PREFIX): await redis.ttl(name) for name in found if not name.startswith(capped)}
-    assert {name.split(":")[0] for name in endings} == {"errors", "spans", "items", "sessions", "sids", "metrics"}
+    assert {name.split(":")[0] for name in endings} == {
+        "errors",
+        "spans",
+        "ids",
+        "items",
+        "sessions",
+        "sids",
+        "users",
+        "metrics",
+    }
     assert all(0 < ttl <= 30 * 86_400 for ttl in endings.values())
     seconds = {name: ttl for name, ttl in endings.items() if ":1:" in name}
     assert seconds

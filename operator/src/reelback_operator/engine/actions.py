@@ -83,6 +83,4 @@ class MarkDeploy:
         return f"{self.release}: {self.name}"
 
 
-Action = (
-    Claim | GiveBack | SetCandidate | RemoveCandidate | SetStable | SetLoad | RemoveLoad | MarkRelease | MarkDeploy
-)
+Action = Claim | GiveBack | SetCandidate | RemoveCandidate | SetStable | SetLoad | RemoveLoad | MarkRelease | MarkDeploy

@@ -23,7 +23,8 @@ def question(spec: Spec, status: Status, now: datetime) -> Question | None:
     """What Sentry shall be asked before the next step; None when that does not depend on Sentry."""
     if status.complete or status.times.started_at is None:
         return None
-    end = now.replace(microsecond=0) - timedelta(seconds=lateness.allowance(status))
+    # Up to the end of this second: what is counted by the second, as minisentry does, is not left out until the next.
+    end = now.replace(microsecond=0) + timedelta(seconds=1) - timedelta(seconds=lateness.allowance(status))
     return _of_a_release(spec, status, end) if spec.release else _without_one(spec, status, end)
 
 
@@ -69,9 +70,7 @@ def _of_a_release(spec: Spec, status: Status, end: datetime) -> Question | None:
         start = max(first, end - timedelta(seconds=status.window or spec.recovery.healthy_for))
         if end <= start:
             return None
-        return Question(
-            start, end, since, releases=old, projects=projects, first_failure_of=unknown, metrics=metrics
-        )
+        return Question(start, end, since, releases=old, projects=projects, first_failure_of=unknown, metrics=metrics)
     return None
 
 

@@ -15,7 +15,7 @@ from reelback_operator.engine.status import Counts, Phase
 from reelback_operator.engine.workload import PATIENCE
 
 # A baseline that served so many requests is history enough; it is waited for no longer than so many seconds.
-HISTORY_REQUESTS = 200
+HISTORY_REQUESTS = 500
 HISTORY_SECONDS = 30.0
 
 _WAITING = "; waiting for the annotation reelback.dev/approve-rollback: "
@@ -234,9 +234,7 @@ def _recovering(run: Step) -> None:
             status.times.recovered_at = run.now
             run.condition("Recovered", "True", "Healthy")
             run.note("Recovered", f"as healthy as before for {seconds:g} s")
-        elif any(
-            look.traffic.get(target.old_release, Counts()).requests < MIN_SAMPLES for target in status.targets
-        ):
+        elif any(look.traffic.get(target.old_release, Counts()).requests < MIN_SAMPLES for target in status.targets):
             # Little traffic says little in a short time: the next look is at a longer one.
             status.window = min(2 * (status.window or recovery.healthy_for), recovery.timeout)
     waited = run.seconds_since(status.times.rolled_back_at) - lateness.allowance(status)

@@ -233,6 +233,7 @@ class Status(_Status):
     progress_at: datetime | None = Field(default=None, description="when that was")
     changing_since: datetime | None = Field(default=None, description="when the change that is on was asked for")
     ending_since: datetime | None = Field(default=None, description="when the run began to end")
+    looked_at: datetime | None = Field(default=None, description="the last time that Sentry was asked")
     blind_since: datetime | None = Field(default=None, description="when the targets were last seen, if they are not")
     failed_looks: int = Field(default=0, description="times in a row that Sentry did not answer")
     problem: str = Field(default="", description="what last did not work, empty once it did")

@@ -22,7 +22,7 @@ from reelback_operator.engine.workload import Workload
 def step(spec: Spec, status: Status, seen: Observations, now: datetime) -> tuple[Status, list[Action]]:
     """The status after what was seen, and what is to be done once that status is saved."""
     status = _begun(spec, status.model_copy(deep=True), seen, now)
-    run = Step(spec, status, seen, now, look=seen.look)
+    run = Step(spec, status, seen, now)
     _take_note(run)
     phases = rollout.PHASES if spec.release else watch.PHASES
     phase = None
@@ -38,9 +38,10 @@ def step(spec: Spec, status: Status, seen: Observations, now: datetime) -> tuple
 
 
 def _take_note(run: Step) -> None:
-    """Note whether Sentry and the targets were seen, and whether these make progress."""
+    """Note whether Sentry and the targets were seen, and whether these make progress. Each look counts once."""
     status, seen = run.status, run.seen
-    if seen.look or seen.sentry_problem:
+    if status.looked_at != run.now and (seen.look or seen.sentry_problem):
+        run.look, status.looked_at = seen.look, run.now
         status.failed_looks = 0 if seen.look else status.failed_looks + 1
         status.problem = seen.sentry_problem or status.problem
     if seen.workloads is None:

@@ -9,7 +9,7 @@ from reelback_operator.engine.actions import Claim, RemoveCandidate, SetCandidat
 from reelback_operator.engine.run import Step
 from reelback_operator.engine.spec import Release, Spec, Target
 from reelback_operator.engine.status import Phase, TargetStatus
-from reelback_operator.engine.workload import PATIENCE, Track, Workload
+from reelback_operator.engine.workload import FAULTS_VARIABLE, PATIENCE, Track, Workload
 
 # A run that waits for its turn is not begun after so many seconds.
 TURN_SECONDS = 3600.0
@@ -60,7 +60,7 @@ def _unfit(spec: Spec, workloads: Mapping[str, Workload | None]) -> str:
         if workload.stable.release == new:
             return f"spec.release.version: {target.name} already serves {new}"
         if new is None and not faults.readable(workload):
-            return f"{field}: {target.name} has a {faults.FAULTS_VARIABLE} that is not a JSON object"
+            return f"{field}: {target.name} has a {FAULTS_VARIABLE} that is not a JSON object"
     return ""
 
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from reelback_operator.engine.spec import Target
-from reelback_operator.engine.workload import Change, Template, Track, Workload
+from reelback_operator.engine.workload import PATIENCE, Change, Template, Track, Workload
 
-__all__ = ["Change", "Platform", "PlatformError", "Target", "Template", "Track", "Workload"]
+__all__ = ["PATIENCE", "Change", "Platform", "PlatformError", "Target", "Template", "Track", "Workload"]
 
 
 class PlatformError(Exception):

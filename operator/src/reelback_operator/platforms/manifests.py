@@ -8,32 +8,24 @@ selectors also hold a pod-template-hash, and neither adopts what another control
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any, cast
 
 from lightkube.models.apps_v1 import DeploymentSpec
-from lightkube.models.core_v1 import Container, EnvVar, PodTemplateSpec
+from lightkube.models.core_v1 import Container, EnvVar
 from lightkube.models.meta_v1 import LabelSelector, ObjectMeta, OwnerReference
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.batch_v1 import CronJob, Job
 
-from reelback_operator.platforms.base import Change, PlatformError
+from reelback_operator.platforms.base import Change, Target
+from reelback_operator.platforms.templates import CANDIDATE, TRACK_LABEL, given, main_container
 
-RELEASE_VARIABLE = "SENTRY_RELEASE"
+FIELD_MANAGER = "reelback-operator"
 LOAD_NAME = "load"
 LOAD_VARIABLE = "LOAD_RPS"
-TRACK_LABEL = "reelback.dev/track"
-CANDIDATE = "candidate"
 SCENARIO_LABEL = "reelback.dev/scenario"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "reelback-operator"}
-T = TypeVar("T")
-
-
-def given(value: T | None) -> T:
-    """A field that every object from the API server has, though lightkube's types leave it optional."""
-    if value is None:
-        raise PlatformError("the API server left out a field that it always fills in")
-    return value
 
 
 def candidate_name(name: str) -> str:
@@ -41,53 +33,48 @@ def candidate_name(name: str) -> str:
     return f"{name}-{CANDIDATE}"
 
 
-def main_container(name: str, template: PodTemplateSpec) -> Container:
-    """The container that serves: the one named like the target, else the first."""
-    containers = given(template.spec).containers
-    return next((container for container in containers if container.name == name), containers[0])
+def variables(target: Target, container: Container, change: Change) -> list[EnvVar]:
+    """The container's variables with the change applied, in their order: a later one may refer to an earlier one.
+
+    Of a variable that is there twice the last one counts, so a changed one is there once, in the place of the first.
+    """
+    wanted: dict[str, EnvVar | None] = {
+        name: None if value is None else EnvVar(name, value) for name, value in change.env.items()
+    }
+    if change.release:
+        wanted[target.variable] = EnvVar(target.variable, change.release)
+    for name, text in change.references.items():
+        wanted[name] = cast(EnvVar, EnvVar.from_dict({"name": name, "valueFrom": json.loads(text)}))
+    changed, done = [], set[str]()
+    for entry in container.env or []:
+        if entry.name not in wanted:
+            changed.append(entry)
+        elif entry.name not in done:
+            done.add(entry.name)
+            changed += [new] if (new := wanted[entry.name]) else []
+    return changed + [new for name, new in wanted.items() if new and name not in done]
 
 
-def plain_env(container: Container) -> dict[str, str]:
-    """The variables that are written out; those taken from a Secret, a ConfigMap or the pod's own fields are not."""
-    return {entry.name: entry.value or "" for entry in container.env or [] if entry.valueFrom is None}
-
-
-def _variables(name: str, container: Container, change: Change) -> dict[str, str | None]:
-    """The variables that a change sets or, with None, removes; PlatformError when one of them is a reference."""
-    wanted = {**change.env, RELEASE_VARIABLE: change.release}
-    references = sorted(entry.name for entry in container.env or [] if entry.valueFrom and entry.name in wanted)
-    if references:
-        raise PlatformError(
-            f"{name}: a release cannot change {', '.join(references)}, which is a reference (valueFrom)"
-        )
-    return wanted
-
-
-def candidate_deployment(target: Deployment, change: Change, replicas: int, owner: OwnerReference) -> Deployment:
+def candidate_deployment(
+    target: Target, deployment: Deployment, change: Change, replicas: int, owner: OwnerReference
+) -> Deployment:
     """The Deployment of a target's candidate: a copy of the pod template with the change applied.
 
     It does not take over the labels of the target's own metadata: tools that installed the target (Helm, Argo CD)
-    find their objects by them, and would prune one that they do not know.
+    find their objects by them, and would prune one that they do not know. Raises Ambiguous.
     """
-    metadata, spec = given(target.metadata), given(target.spec)
-    name = given(metadata.name)
+    metadata, spec = given(deployment.metadata), given(deployment.spec)
     template = deepcopy(spec.template)
     track = {TRACK_LABEL: CANDIDATE}
     annotations = template.metadata.annotations if template.metadata else None
     labels = (template.metadata.labels if template.metadata else None) or {}
     template.metadata = ObjectMeta(labels=labels | track, annotations=annotations)
-    container = main_container(name, template)
-    variables = _variables(name, container, change)
-    # In place and in order: a later variable may refer to an earlier one as $(NAME).
-    kept = [entry for entry in container.env or [] if variables.get(entry.name, "") is not None]
-    for entry in kept:
-        if entry.name in variables:
-            entry.value = variables.pop(entry.name)
-    container.env = kept + [EnvVar(key, value) for key, value in variables.items() if value is not None]
+    container = main_container(target, template)
+    container.env = variables(target, container, change)
     container.image = change.image or container.image
     return Deployment(
         metadata=ObjectMeta(
-            name=candidate_name(name),
+            name=candidate_name(target.name),
             namespace=metadata.namespace,
             labels={**MANAGED_BY, SCENARIO_LABEL: owner.name, **track},
             ownerReferences=[owner],
@@ -105,33 +92,42 @@ def candidate_deployment(target: Deployment, change: Change, replicas: int, owne
     )
 
 
-def stable_patch(target: Deployment, change: Change) -> dict[str, Any]:
-    """The strategic merge patch that applies a change to the target itself, and touches nothing else of it.
+def stable_patch(target: Target, deployment: Deployment, change: Change) -> list[dict[str, Any]]:
+    """The JSON patch that applies a change to the target itself, and touches nothing else of it. Raises Ambiguous.
 
-    `helm upgrade` merges three ways, so it leaves a variable that only the patch knows and puts back one of its own.
+    It holds for the version that was read. A strategic merge would stumble over what `kubectl create` takes: a variable
+    that is there twice.
     """
-    name = given(given(target.metadata).name)
-    container = main_container(name, given(target.spec).template)
-    variables = _variables(name, container, change)
-    present = [entry.name for entry in container.env or [] if variables.get(entry.name, "") is not None]
-    order = present + [key for key, value in variables.items() if value is not None and key not in present]
-    patch: dict[str, Any] = {
-        "name": container.name,
-        # Without it the API server would put the patched ones first, and a later one may refer to an earlier one.
-        "$setElementOrder/env": [{"name": key} for key in order],
-        "env": [{"name": key, "value": variables[key]} for key in order if key in variables]
-        + [{"name": key, "$patch": "delete"} for key, value in variables.items() if value is None],
-    }
-    if change.image is not None:
-        patch["image"] = change.image
-    return {"spec": {"template": {"spec": {"containers": [patch]}}}}
+    template = given(deployment.spec).template
+    container = main_container(target, template)
+    place = f"/spec/template/spec/containers/{given(template.spec).containers.index(container)}"
+    env = [entry.to_dict() for entry in variables(target, container, change)]
+    image = [{"op": "replace", "path": f"{place}/image", "value": change.image}] if change.image else []
+    version = {"op": "test", "path": "/metadata/resourceVersion", "value": given(deployment.metadata).resourceVersion}
+    return [version, {"op": "add", "path": f"{place}/env", "value": env}, *image]
+
+
+def ownership_patch(deployment: Deployment) -> list[dict[str, Any]]:
+    """The JSON patch by which the operator owns no field of the target any more; empty when it owns none.
+
+    Otherwise the team's own `kubectl apply --server-side` would be refused, field by field.
+    """
+    metadata = given(deployment.metadata)
+    entries = metadata.managedFields or []
+    kept = [entry.to_dict() for entry in entries if entry.manager != FIELD_MANAGER]
+    if len(kept) == len(entries):
+        return []
+    return [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata.resourceVersion},
+        {"op": "replace", "path": "/metadata/managedFields", "value": kept or [{}]},
+    ]
 
 
 def load_job(cronjob: CronJob, rps: float, owner: OwnerReference) -> Job:
     """The Job that runs the players now, as `kubectl create job --from=cronjob/load` makes it, at `rps` requests/s."""
     source = given(cronjob.spec).jobTemplate
     spec = deepcopy(given(source.spec))
-    container = main_container(LOAD_NAME, spec.template)
+    container = main_container(Target(name=LOAD_NAME), spec.template)
     others = [entry for entry in container.env or [] if entry.name != LOAD_VARIABLE]
     container.env = [*others, EnvVar(LOAD_VARIABLE, f"{rps:g}")]
     return Job(
@@ -150,4 +146,5 @@ def load_job(cronjob: CronJob, rps: float, owner: OwnerReference) -> Job:
 
 def load_rps(job: Job) -> str | None:
     """The rate that a Job of players was made with, as it stands in its variable."""
-    return plain_env(main_container(LOAD_NAME, given(job.spec).template)).get(LOAD_VARIABLE)
+    container = main_container(Target(name=LOAD_NAME), given(job.spec).template)
+    return next((entry.value for entry in container.env or [] if entry.name == LOAD_VARIABLE), None)

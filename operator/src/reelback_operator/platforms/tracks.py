@@ -1,80 +1,160 @@
 """What the Kubernetes platform sees: Deployments and their pods, told as workloads and tracks. No I/O.
 
-A pod says itself what it serves (release and faults, variables in its spec) and which track it belongs to (its label).
-So a rolling update is followed pod by pod, and a candidate's pods are never counted as stable ones although the
-target's selector matches them.
+Pods are found by who owns them, not by labels: the Deployment's ReplicaSets, and of these the one with its template. So
+a rolling update is followed pod by pod, and a candidate's pods, or a Job's with the same labels, are never counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from lightkube.models.core_v1 import Container, ContainerStatus, PodTemplateSpec
-from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.apps_v1 import Deployment, ReplicaSet
 from lightkube.resources.core_v1 import Pod
 
-from reelback_operator.engine.workload import FAULTS_VARIABLE
-from reelback_operator.platforms.base import Track, Workload
-from reelback_operator.platforms.manifests import (
-    CANDIDATE,
-    RELEASE_VARIABLE,
-    TRACK_LABEL,
-    given,
-    main_container,
-    plain_env,
-)
+from reelback_operator.platforms import pods as health
+from reelback_operator.platforms.base import PATIENCE, Target, Template, Track, Workload
+from reelback_operator.platforms.manifests import FIELD_MANAGER, candidate_name
+from reelback_operator.platforms.pods import Ailment
+from reelback_operator.platforms.releases import ConfigMaps, release
+from reelback_operator.platforms.templates import Ambiguous, given, read
 
-# What the kubelet does not get over by itself within seconds; a single ErrImagePull may be the network's.
-STUCK = frozenset(
-    {
-        "CrashLoopBackOff",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "RunContainerError",
-    }
-)
+# Kubernetes' own defaults.
+PROGRESS_SECONDS, GRACE_SECONDS = 600, 30
+# What a change may take beyond what the Deployment itself allows.
+MARGIN = 30.0
+# Whose writes say nothing of who runs the target.
+_CONTROLLERS = frozenset({FIELD_MANAGER, "kube-controller-manager"})
 
 
-def workload(
-    name: str, target: Deployment, candidate: Deployment | None, pods: Iterable[Pod], now: datetime
-) -> Workload:
-    """One target as its Deployments and all pods that its selector matches show it at `now`."""
-    alive = [pod for pod in pods if _alive(pod, now)]
-    beside = [pod for pod in alive if _is_candidate(pod)]
-    stable = [pod for pod in alive if not _is_candidate(pod)]
-    container = main_container(name, given(target.spec).template)
-    stable_track = _track(name, target, stable)
-    return Workload(
-        name=name,
-        stable=stable_track,
-        candidate=_candidate_track(name, candidate, beside),
-        settled=_rolled_out(target) and all(_serves(name, pod) == _serves_in(container) for pod in stable),
-        image=container.image,
-        env=plain_env(container),
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A Deployment with ReplicaSets and pods, its own among them."""
+
+    deployment: Deployment
+    replica_sets: Sequence[ReplicaSet] = ()
+    pods: Sequence[Pod] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A workload, and what ails its tracks: the ailments' last words are still to be read."""
+
+    workload: Workload
+    stable: Ailment | None = None
+    candidate: Ailment | None = None
+
+
+@dataclass(slots=True)
+class _Instances:
+    """The pods of a Deployment: those of its template, and others that may still serve."""
+
+    current: list[Pod] = field(default_factory=list)
+    others: list[Pod] = field(default_factory=list)
+
+
+def workload(target: Target, seen: Seen, candidate: Deployment | None, maps: ConfigMaps, now: datetime) -> Health:
+    """One target as its Deployments show it at `now`. `seen` has the pods of both."""
+    spec = given(seen.deployment.spec)
+    instances = _instances(target, seen, now)
+    obstacle = _obstacle(seen.deployment)
+    stable, ailment = Track("", _desired(seen.deployment), 0), None
+    try:
+        stable, ailment = _track(target, seen, instances, maps, now)
+    except Ambiguous as error:
+        obstacle = obstacle or str(error)
+    beside, ailing = _candidate(target, candidate, seen, maps, now)
+    grace = given(spec.template.spec).terminationGracePeriodSeconds
+    patience = max(
+        PROGRESS_SECONDS if spec.progressDeadlineSeconds is None else spec.progressDeadlineSeconds,
+        (spec.minReadySeconds or 0) + (GRACE_SECONDS if grace is None else grace),
+        PATIENCE,
+    )
+    return Health(
+        Workload(
+            name=target.name,
+            stable=stable,
+            candidate=beside,
+            settled=_rolled_out(seen.deployment) and not instances.others,
+            obstacle=obstacle,
+            patience=patience + MARGIN,
+            writer=_writer(seen.deployment),
+        ),
+        ailment,
+        ailing,
     )
 
 
-def _candidate_track(name: str, candidate: Deployment | None, pods: Sequence[Pod]) -> Track | None:
+def _obstacle(deployment: Deployment) -> str:
+    spec = given(deployment.spec)
+    if spec.paused:
+        return "is paused"
+    return "is scaled to zero" if _desired(deployment) == 0 else ""
+
+
+def _candidate(
+    target: Target, candidate: Deployment | None, seen: Seen, maps: ConfigMaps, now: datetime
+) -> tuple[Track | None, Ailment | None]:
     """The candidate's track; it lasts, with nothing desired, until the last of its pods has gone."""
-    if candidate is not None:
-        return _track(name, candidate, pods)
-    return Track(_release(name, pods[0]), desired=0, ready=0) if pods else None
+    if candidate is None or given(candidate.metadata).deletionTimestamp:
+        leaving = any(_of_candidate(target, pod) and health.alive(pod, now) for pod in seen.pods)
+        return (Track("", desired=0, ready=0), None) if leaving else (None, None)
+    owner = next((each.name for each in given(candidate.metadata).ownerReferences or [] if each.controller), "")
+    beside = replace(seen, deployment=candidate)
+    try:
+        track, ailment = _track(target, beside, _instances(target, beside, now), maps, now)
+    except Ambiguous as error:
+        return Track(f"of which the release {error}", _desired(candidate), ready=0, owner=owner), None
+    return replace(track, owner=owner), ailment
 
 
-def _track(name: str, deployment: Deployment, pods: Iterable[Pod]) -> Track:
-    release = plain_env(main_container(name, given(deployment.spec).template)).get(RELEASE_VARIABLE, "")
-    mine = [pod for pod in pods if _release(name, pod) == release and not _terminating(pod)]
-    problems = [problem for problem in [_deployment_problem(deployment), *map(_pod_problem, mine)] if problem]
-    return Track(
-        release=release,
+def _of_candidate(target: Target, pod: Pod) -> bool:
+    """Whether a candidate's ReplicaSet made the pod, though it and its Deployment may be gone already."""
+    owners = [each.name.rpartition("-")[0] for each in given(pod.metadata).ownerReferences or []]
+    return candidate_name(target.name) in owners
+
+
+def _track(
+    target: Target, seen: Seen, instances: _Instances, maps: ConfigMaps, now: datetime
+) -> tuple[Track, Ailment | None]:
+    deployment, spec = seen.deployment, given(seen.deployment.spec)
+    containers = {container.name for container in given(spec.template.spec).containers}
+    serving = [pod for pod in instances.current if not health.terminating(pod)]
+    ailments = [found for pod in serving if (found := health.ailment(pod, containers, now))]
+    # A pod's own reason says more than the Deployment's that it does not progress.
+    ailment = ailments[0] if ailments else None
+    problem = ailment.problem if ailment else _deployment_problem(deployment)
+    track = Track(
+        release=release(target, spec.template, maps),
         desired=_desired(deployment),
-        ready=sum(_ready(pod) for pod in mine),
-        # A pod's own reason says more than the Deployment's that it does not progress.
-        problem=problems[-1] if problems else None,
+        ready=sum(health.ready(pod, spec.minReadySeconds or 0, now) for pod in serving),
+        problem=problem,
+        template=read(target, spec.template),
     )
+    return track, ailment
+
+
+def _instances(target: Target, seen: Seen, now: datetime) -> _Instances:
+    found = _Instances()
+    try:
+        wanted: Template | None = read(target, given(seen.deployment.spec).template)
+    except Ambiguous:
+        wanted = None
+    templates = {
+        given(given(each.metadata).uid): read(target, given(given(each.spec).template)) == wanted if wanted else False
+        for each in seen.replica_sets
+        if _owned(each, given(given(seen.deployment.metadata).uid))
+    }
+    for pod in seen.pods:
+        owners = [each.uid for each in given(pod.metadata).ownerReferences or [] if each.uid in templates]
+        if owners and health.alive(pod, now):
+            (found.current if templates[owners[0]] else found.others).append(pod)
+    return found
+
+
+def _owned(replica_set: ReplicaSet, uid: str) -> bool:
+    return any(each.uid == uid for each in given(replica_set.metadata).ownerReferences or [])
 
 
 def _rolled_out(deployment: Deployment) -> bool:
@@ -98,41 +178,6 @@ def _desired(deployment: Deployment) -> int:
     return 1 if replicas is None else replicas
 
 
-def _is_candidate(pod: Pod) -> bool:
-    return bool(pod.metadata and pod.metadata.labels and pod.metadata.labels.get(TRACK_LABEL) == CANDIDATE)
-
-
-def _terminating(pod: Pod) -> bool:
-    return given(pod.metadata).deletionTimestamp is not None
-
-
-def _alive(pod: Pod, now: datetime) -> bool:
-    """Whether the pod may still serve: not ended, and not past the end of its grace period (its node may be lost)."""
-    ended = pod.status is not None and pod.status.phase in ("Succeeded", "Failed")
-    deadline = given(pod.metadata).deletionTimestamp
-    overdue = deadline is not None and deadline < now
-    return not ended and not overdue
-
-
-def _release(name: str, pod: Pod) -> str:
-    return plain_env(main_container(name, PodTemplateSpec(spec=given(pod.spec)))).get(RELEASE_VARIABLE, "")
-
-
-def _serves(name: str, pod: Pod) -> tuple[str | None, str | None]:
-    return _serves_in(main_container(name, PodTemplateSpec(spec=given(pod.spec))))
-
-
-def _serves_in(container: Container) -> tuple[str | None, str | None]:
-    """Release and faults: what tells one state of a workload from another."""
-    env = plain_env(container)
-    return env.get(RELEASE_VARIABLE), env.get(FAULTS_VARIABLE)
-
-
-def _ready(pod: Pod) -> bool:
-    conditions = (pod.status.conditions if pod.status else None) or []
-    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
-
-
 def _deployment_problem(deployment: Deployment) -> str | None:
     """Pods that are not even made (a quota, pod security), or that make no progress."""
     if not _observed(deployment):
@@ -141,30 +186,15 @@ def _deployment_problem(deployment: Deployment) -> str | None:
         stalled = condition.type == "Progressing" and condition.reason == "ProgressDeadlineExceeded"
         refused = condition.type == "ReplicaFailure" and condition.status == "True"
         if stalled or refused:
-            return _line(condition.reason, condition.message)
+            return health.line(condition.reason, condition.message)
     return None
 
 
-def _pod_problem(pod: Pod) -> str | None:
-    name, status = given(pod.metadata).name, pod.status
-    if status is None:
-        return None
-    for condition in status.conditions or []:
-        if condition.type == "PodScheduled" and condition.status == "False" and condition.reason == "Unschedulable":
-            return _line(f"pod {name} is unschedulable", condition.message)
-    for container in [*(status.initContainerStatuses or []), *(status.containerStatuses or [])]:
-        waiting = container.state.waiting if container.state else None
-        if waiting is not None and waiting.reason in STUCK:
-            return _line(f"pod {name}: {waiting.reason}", _ending(container) or waiting.message)
-    return None
-
-
-def _ending(container: ContainerStatus) -> str | None:
-    """How the container ended the last time."""
-    ended = container.lastState.terminated if container.lastState else None
-    return f"{container.name} ended with exit code {ended.exitCode} ({ended.reason})" if ended else None
-
-
-def _line(what: str | None, why: str | None) -> str:
-    """One line that names the problem, and its cause when one is known."""
-    return " ".join((f"{what}: {why}" if why else f"{what}").split())[:300]
+def _writer(deployment: Deployment) -> str:
+    """Who wrote the Deployment's spec last, beside the operator."""
+    entries = [
+        entry
+        for entry in given(deployment.metadata).managedFields or []
+        if entry.manager and entry.manager not in _CONTROLLERS and not entry.subresource and entry.time
+    ]
+    return max(entries, key=lambda entry: given(entry.time)).manager or "" if entries else ""

@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from reelback_operator.engine.actions import MarkDeploy
-from reelback_operator.engine.observations import Failure, Issue, Look, Measurement, Question
+from reelback_operator.engine.observations import Failure, Issue, Latency, Look, Measurement, Question
 from reelback_operator.engine.spec import MetricCheck
 from reelback_operator.engine.status import Counts
 from reelback_operator.sentry.api import STRANGE, Api, SentryError, iso, number, parsed, quoted, rows, whole
@@ -57,8 +57,9 @@ class Sentry:
             for window in windows:
                 traffic |= await self._counter.errors_and_sessions(window)
             source = "errors and sessions" if traffic else source
-        recounted, latency, sessions, errors = {}, {}, {}, {}
-        sampled: dict[str, float] = {}
+        recounted, errors = dict[str, int](), dict[str, int]()
+        latency, sessions = dict[str, Latency](), dict[str, Counts]()
+        sampled = dict[str, float]()
         for window in windows:
             if source == "spans":
                 sampled |= await self._counter.sampled(window)

@@ -204,6 +204,5 @@ class Counter:
         }
 
 
-
 def _segments(window: Window) -> str:
     return f"is_transaction:true release:{any_of(window.releases)}"

@@ -109,7 +109,10 @@ class _Server(uvicorn.Server):
 
 
 async def serve(service: str, settings: ServiceSettings, app: ASGIApp, ready: Ready) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and return. Answers GET /healthz and /readyz itself, without spans."""
+    """Serve until SIGTERM or SIGINT, then drain and return. Answers GET /healthz and /readyz itself, without spans.
+
+    While it drains, each answer is the last of its connection: a caller's next request goes to another server.
+    """
     draining = readiness.end_signal()
     try:
         listener = socket.create_server((settings.host, settings.port), backlog=1024)
@@ -118,7 +121,7 @@ async def serve(service: str, settings: ServiceSettings, app: ASGIApp, ready: Re
     # asyncio does it for sockets of its own only; without, an answer in two writes waits 40 ms for an acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
-        _with_health(instrument(app), ready, draining),
+        _leaving(_with_health(instrument(app), ready, draining), draining),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -137,6 +140,18 @@ async def serve(service: str, settings: ServiceSettings, app: ASGIApp, ready: Re
     await running
     if not server.started:
         raise SystemExit(f"{service} did not start")
+
+
+def _leaving(app: ASGIApp, draining: asyncio.Event) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def closing(event: Message) -> None:
+            if event["type"] == "http.response.start" and draining.is_set():
+                event = {**event, "headers": [*event.get("headers", ()), (b"connection", b"close")]}
+            await send(event)
+
+        await app(scope, receive, closing)
+
+    return answer
 
 
 def _with_health(app: ASGIApp, ready: Ready, draining: asyncio.Event) -> ASGIApp:

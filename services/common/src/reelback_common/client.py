@@ -1,8 +1,9 @@
 """Channels to other services: deadlines, retries, round robin, telemetry.
 
-A target is anything gRPC resolves (`dns:///payment:8083`), or `endpoints:/a/file` with one `host:port` a line.
-gRPC's Python API has no resolver to plug in, so a change of that file swaps the channel underneath: calls in
-flight end on the old one.
+A target is a name in DNS (`dns:///payment:8083`), or `endpoints:/a/file` with one `host:port` a line. Either is looked
+up again and again, for gRPC looks only when a connection ends: a server that came gets its share at once, and one that
+is on its way out has no new calls well before it closes. gRPC's Python API has no resolver to plug in, so a change
+swaps the channel underneath: calls in flight end on the old one.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,9 @@ DEADLINE = 5.0
 """Seconds a call may take when neither the call nor the request it is made for says less."""
 
 WATCH_INTERVAL = 0.2
+DNS_INTERVAL = 0.5
+"""Seconds between two looks at a file, and at a name in DNS."""
+
 CONNECT_TIMEOUT = 1.0
 
 log = logging.getLogger(__name__)
@@ -52,21 +58,24 @@ class Channel(grpc.aio.Channel):
             file = Path(target.removeprefix("endpoints:"))
             endpoints = _read(file)
             self._inner = self._open(_static(endpoints))
-            _start(self._watch(file, endpoints), self._background)
+            _start(self._watch(partial(asyncio.to_thread, _read, file), WATCH_INTERVAL, endpoints), self._background)
         else:
             self._inner = self._open(target)
+        if target.startswith("dns:///"):  # gRPC's own look at it serves until the first of ours
+            name = target.removeprefix("dns:///")
+            _start(self._watch(partial(_resolve, name), DNS_INTERVAL, []), self._background)
 
     def _open(self, target: str) -> grpc.aio.Channel:
         return grpc.aio.insecure_channel(target, options=self._options)
 
-    async def _watch(self, file: Path, endpoints: list[str]) -> None:
-        """Follow the file; one that is missing or empty for a moment changes nothing."""
+    async def _watch(self, look: Callable[[], Awaitable[list[str]]], interval: float, endpoints: list[str]) -> None:
+        """Follow what is looked up; what is missing or empty for a moment changes nothing."""
         while True:
-            await asyncio.sleep(WATCH_INTERVAL)
+            await asyncio.sleep(interval)
             with suppress(OSError, ValueError):
-                changed = await asyncio.to_thread(_read, file)
-                if changed != endpoints:
-                    endpoints = changed
+                found = await look()
+                if found != endpoints:
+                    endpoints = found
                     await self._swap(endpoints)
 
     async def _swap(self, endpoints: list[str]) -> None:
@@ -176,8 +185,17 @@ def _read(file: Path) -> list[str]:
     return endpoints
 
 
+async def _resolve(name: str) -> list[str]:
+    """The endpoints of a name in DNS with a port; OSError when there is none. IPv4 where it has both kinds."""
+    host, _, port = name.rpartition(":")
+    found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    family = socket.AF_INET if any(kind == socket.AF_INET for kind, *_ in found) else socket.AF_INET6
+    form = "{}:{}" if family == socket.AF_INET else "[{}]:{}"
+    return sorted({form.format(*address) for kind, *_, address in found if kind == family})
+
+
 def _static(endpoints: Sequence[str]) -> str:
-    return f"ipv4:{','.join(endpoints)}"
+    return f"{'ipv6' if endpoints[0].startswith('[') else 'ipv4'}:{','.join(endpoints)}"
 
 
 def _options(idempotent: Sequence[str]) -> list[tuple[str, Any]]:

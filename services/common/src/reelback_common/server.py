@@ -18,8 +18,6 @@ from reelback_common.settings import ServiceSettings
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # a port in use is an error, not a port to share
-    ("grpc.max_connection_age_ms", 10_000),  # clients look for new servers only when a connection ends
-    ("grpc.max_connection_age_grace_ms", int(GRACE * 1000)),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # the client's keepalive is welcome
     ("grpc.keepalive_permit_without_calls", 1),
 )
@@ -70,7 +68,11 @@ class Server:
         return port
 
     async def stop(self) -> None:
-        """Say that no more calls are wanted, wait until callers know, then let those in flight end."""
+        """Say that no more calls are wanted, wait until callers have left, then let those in flight end.
+
+        The wait is not for politeness: gRPC cancels a call that reaches a server which has begun to stop, and whoever
+        made it cannot tell whether it was carried out.
+        """
         self._stopping = True
         if self._poll:
             self._poll.cancel()

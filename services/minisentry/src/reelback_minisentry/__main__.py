@@ -55,7 +55,7 @@ async def serve(settings: Settings) -> None:
         redis, writing = (_connect(settings, retries) for retries in (2, 0))
         writer = Writer(writing)
         writing_task = asyncio.create_task(writer.run(), name="writer")
-        app = App(redis, writer, settings.minisentry_token.get_secret_value(), ended)
+        app = App(redis, writer, settings.minisentry_projects, settings.minisentry_token.get_secret_value(), ended)
         server = _Server(
             uvicorn.Config(
                 app,

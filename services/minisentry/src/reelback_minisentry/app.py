@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from reelback_common import readiness
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
 
 class App:
-    """An ASGI application. `draining` makes it unready."""
+    """An ASGI application. `slugs` are the names of projects by id; `draining` makes it unready."""
 
-    def __init__(self, redis: Redis, writer: Writer, token: str, draining: asyncio.Event) -> None:
+    def __init__(
+        self, redis: Redis, writer: Writer, slugs: Mapping[str, str], token: str, draining: asyncio.Event
+    ) -> None:
         self._ingest = Ingest(writer)
         reader = Reader(redis)
 
@@ -41,7 +44,7 @@ class App:
             routes=[
                 Route("/healthz", healthz),
                 Route("/readyz", readyz),
-                *api.routes(reader, Edits(redis), token),
+                *api.routes(reader, Edits(redis), slugs, token),
                 *board.routes(reader),
             ],
             exception_handlers={404: _unknown, 405: _not_allowed},

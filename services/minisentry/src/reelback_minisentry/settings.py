@@ -10,7 +10,7 @@ from reelback_common.settings import Port
 
 
 class Settings(BaseSettings):
-    """HOST, PORT, METRICS_PORT, REDIS_URL, MINISENTRY_TOKEN, LOG_LEVEL, DRAIN_SECONDS."""
+    """HOST, PORT, METRICS_PORT, REDIS_URL, MINISENTRY_TOKEN, MINISENTRY_PROJECTS, LOG_LEVEL, DRAIN_SECONDS."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
 
@@ -19,5 +19,7 @@ class Settings(BaseSettings):
     metrics_port: Port
     redis_url: RedisDsn
     minisentry_token: Annotated[SecretStr, Field(min_length=8)]
+    minisentry_projects: dict[str, str] = {"1": "reelback"}
+    """The names of projects, by the id in their DSN, as JSON."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 0

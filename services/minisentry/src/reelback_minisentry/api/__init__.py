@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.routing import Route
 
 from reelback_minisentry.api.events import Events
 from reelback_minisentry.api.guard import guarded
 from reelback_minisentry.api.issues import Issues
+from reelback_minisentry.api.projects import Projects
 from reelback_minisentry.api.releases import Releases
 from reelback_minisentry.store.edits import Edits
 from reelback_minisentry.store.reader import Reader
@@ -14,10 +17,13 @@ from reelback_minisentry.store.reader import Reader
 PREFIX = "/api/0/organizations/{org}"
 
 
-def routes(reader: Reader, edits: Edits, token: str) -> list[Route]:
+def routes(reader: Reader, edits: Edits, slugs: Mapping[str, str], token: str) -> list[Route]:
     """Every call; each asks for the bearer token."""
-    releases, events, issues = Releases(reader, edits), Events(reader), Issues(reader, edits)
+    projects = Projects(reader, slugs)
+    releases, events = Releases(reader, edits, projects), Events(reader, projects)
+    issues = Issues(reader, edits, projects)
     table = [
+        ("GET", "/projects/", projects.all),
         ("GET", "/releases/", releases.all),
         ("POST", "/releases/", releases.create),
         ("GET", "/releases/{version}/", releases.get),

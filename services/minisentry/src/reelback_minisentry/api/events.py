@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from reelback_minisentry.api.projects import Projects
 from reelback_minisentry.issues import error_rows
 from reelback_minisentry.query import aggregation, session_health
 from reelback_minisentry.query.aggregation import Dataset
-from reelback_minisentry.query.counter_datasets import ERRORS, SPANS
+from reelback_minisentry.query.counter_datasets import ERRORS, SPANS, CounterDataset
 from reelback_minisentry.query.metrics_dataset import TRACEMETRICS
-from reelback_minisentry.query.parameters import duration, interval, page, page_size, place_of, window
+from reelback_minisentry.query.parameters import duration, interval, page, page_size, window
 from reelback_minisentry.query.search import BadQuery, parse
 from reelback_minisentry.responses import answer
+from reelback_minisentry.store import keys
 from reelback_minisentry.store.cells import Cell, cells
 from reelback_minisentry.store.reader import Reader
 from reelback_minisentry.store.scope import Place, Window
@@ -26,28 +29,46 @@ DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (SPANS, ERR
 class Events:
     """The calls /events/, /events-timeseries/ and /sessions/."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, projects: Projects) -> None:
         self._reader = reader
+        self._projects = projects
 
     async def table(self, request: Request) -> Response:
         """Aggregates of the datasets, and single error events."""
         query = request.query_params
-        dataset, fields, span = _dataset(query.get("dataset")), query.getlist("field"), window(query)
+        dataset, fields, span = _dataset(query), query.getlist("field"), window(query)
         if not 1 <= len(fields) <= aggregation.MAX_FIELDS:
             raise BadQuery(f"field: 1 to {aggregation.MAX_FIELDS} are needed")
-        place, size = place_of(query), page_size(query)
+        place, size = await self._projects.place(query), page_size(query)
         if dataset is ERRORS and not any(dataset.aggregate(name) for name in fields):
             rows, meta = await self._error_rows(request, fields, span, place, size)
             return answer({"data": rows, "meta": meta | {"dataset": "errors"}})
         counted = await self._cells(dataset, query.get("query", ""), span, place)
-        rows, meta = aggregation.table(counted, fields, dataset, span.seconds)
-        aggregation.sort(rows, query.getlist("sort"), fields)
-        shown, link = page(rows, request.url, query)
-        return answer({"data": shown, "meta": meta | {"dataset": dataset.name}}, headers={"Link": link})
+        ids = await self._ids(dataset, query, span, place)
+        lines, meta = aggregation.table(counted, fields, dataset, span.seconds, ids)
+        aggregation.sort(lines, query.getlist("sort"), fields)
+        shown, link = page(lines, request.url, query)
+        meta |= {"dataset": dataset.name, **({} if dataset is ERRORS else aggregation.accuracy(shown))}
+        return answer({"data": [line.values for line in shown], "meta": meta}, headers={"Link": link})
 
     async def _cells(self, dataset: Dataset, query: str, span: Window, place: Place) -> list[Cell]:
         wanted = dataset.predicate(query)
         return [cell for cell in await self._reader.cells(dataset.cube, span, place) if wanted(cell[0])]
+
+    async def _ids(self, dataset: Dataset, query: QueryParams, span: Window, place: Place) -> list[Cell]:
+        """The traces and users, where a field asks for how many there are."""
+        fields = query.getlist("field")
+        functions = [dataset.aggregate(name) for name in fields]
+        if not isinstance(dataset, CounterDataset) or not any(f and f.of_ids for f in functions):
+            return []
+        wanted = dataset.ids_predicate(query.get("query", ""), fields)
+        if dataset is ERRORS:
+            stored = [row async for row in self._reader.rows(span, newest_first=True)]
+            here = [row for row in stored if place.holds(row["origin"]["environment"], row["origin"]["project"])]
+            return [cell for row in here for cell in error_rows.ids(row) if wanted(cell[0])]
+        if span.step != keys.SECOND:
+            raise BadQuery("field: traces and users are counted for 2 hours; the window begins earlier")
+        return [cell for cell in await self._reader.cells(keys.IDS, span, place) if wanted(cell[0])]
 
     async def _error_rows(
         self, request: Request, fields: list[str], span: Window, place: Place, size: int
@@ -74,8 +95,9 @@ class Events:
     async def timeseries(self, request: Request) -> Response:
         """One aggregate over time, for all or for each group of `groupBy`."""
         query = request.query_params
-        dataset, axis, span = _dataset(query.get("dataset")), query.get("yAxis", "count()"), window(query)
-        wanted, place, group_by = dataset.predicate(query.get("query", "")), place_of(query), query.getlist("groupBy")
+        dataset, axis, span = _dataset(query), query.get("yAxis", "count()"), window(query)
+        wanted, group_by = dataset.predicate(query.get("query", "")), query.getlist("groupBy")
+        place = await self._projects.place(query)
         width = interval(query, span)
         steps: defaultdict[int, list[dict[bytes, bytes]]] = defaultdict(list)
         for start, hash_ in await self._reader.counters(dataset.cube, span):
@@ -96,19 +118,24 @@ class Events:
     async def sessions(self, request: Request) -> Response:
         """Sessions and how many of them were free of crashes."""
         query = request.query_params
-        if "interval" in query and duration(query["interval"], "interval") < 3600:
-            raise BadQuery("interval: the minimum is 1h")
-        span = window(query).hours()
-        fields = query.getlist("field")
-        if not fields:
-            raise BadQuery("field: at least one is needed")
-        counted = await self._reader.sessions(span, place_of(query))
-        return answer(session_health.shape(counted, fields, query.getlist("groupBy"), span, query.get("query", "")))
+        asked = session_health.Question(
+            fields=query.getlist("field"),
+            group_by=query.getlist("groupBy"),
+            query=query.get("query", ""),
+            window=window(query),
+            interval=duration(query.get("interval", "1h"), "interval"),
+        )
+        counted = await self._reader.sessions(asked.hours, await self._projects.place(query))
+        groups = asked.grouped(counted)
+        return answer(asked.shape(groups, await self._reader.sizes(asked.user_sets(groups))))
 
 
-def _dataset(name: str | None) -> Dataset:
+def _dataset(query: QueryParams) -> Dataset:
+    name = query.get("dataset")
     if name is None:
         raise BadQuery("dataset: is required")
     if name not in DATASETS:
         raise BadQuery(f"dataset: {name[:40]!r} is not one of {', '.join(DATASETS)}")
+    if name == SPANS.name and query.get("disableAggregateExtrapolation") == "1":
+        return SPANS.counted()
     return DATASETS[name]

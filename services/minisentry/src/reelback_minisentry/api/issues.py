@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reelback_minisentry.api.guard import base, body, not_found
+from reelback_minisentry.api.projects import Projects
 from reelback_minisentry.issues import decision, listing, shapes
 from reelback_minisentry.issues.decision import Decision
 from reelback_minisentry.issues.issue import Issue, load
-from reelback_minisentry.query.parameters import page, place_of, window
+from reelback_minisentry.query.parameters import environments, page, window
 from reelback_minisentry.query.search import BadQuery
 from reelback_minisentry.responses import answer
 from reelback_minisentry.spans import trace_tree
@@ -23,14 +24,15 @@ from reelback_minisentry.untrusted import hex_id
 class Issues:
     """The calls below /issues/, and /trace/."""
 
-    def __init__(self, reader: Reader, edits: Edits) -> None:
+    def __init__(self, reader: Reader, edits: Edits, projects: Projects) -> None:
         self._reader = reader
+        self._projects = projects
         self._edits = edits
 
     async def all(self, request: Request) -> Response:
         """Issues that fit the query, those of the last 14 days by default; unresolved ones if no query is given."""
         query = request.query_params
-        span, place = window(query), place_of(query)
+        span, place = window(query), await self._projects.place(query)
         wanted, by = listing.predicate(query.get("query", "is:unresolved")), query.get("sort", "date")
         if by not in listing.SORTS:
             raise BadQuery(f"sort: {by!r} is not one of {', '.join(listing.SORTS)}")
@@ -65,7 +67,7 @@ class Issues:
     async def _issue(self, request: Request) -> Issue:
         number = request.path_params["issue"]
         for found, fields in await self._reader.issues([number] if number.isdigit() else []):
-            return load(found, fields, place_of(request.query_params).environments)
+            return load(found, fields, environments(request.query_params))
         raise not_found()
 
     async def trace(self, request: Request) -> Response:

@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from reelback_minisentry.api import release_shapes
 from reelback_minisentry.api.guard import body, not_found
-from reelback_minisentry.query.parameters import page, place_of
+from reelback_minisentry.api.projects import Projects
+from reelback_minisentry.query.parameters import page
 from reelback_minisentry.responses import answer
 from reelback_minisentry.store.edits import Edits
 from reelback_minisentry.store.reader import Reader
@@ -20,13 +21,14 @@ from reelback_minisentry.store.reader import Reader
 class Releases:
     """The calls below /releases/."""
 
-    def __init__(self, reader: Reader, edits: Edits) -> None:
+    def __init__(self, reader: Reader, edits: Edits, projects: Projects) -> None:
         self._reader = reader
+        self._projects = projects
         self._edits = edits
 
     async def all(self, request: Request) -> Response:
         """Newest first; `query` is a part of the version, `environment` one they were deployed to."""
-        place, part = place_of(request.query_params), request.query_params.get("query", "")
+        place, part = await self._projects.place(request.query_params), request.query_params.get("query", "")
         deploys = await self._deploys_by_release()
         found = [
             (version, fields)

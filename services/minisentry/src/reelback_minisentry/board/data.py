@@ -11,7 +11,7 @@ from typing import Any
 from reelback_minisentry.board import metric_charts, overview
 from reelback_minisentry.issues import shapes
 from reelback_minisentry.issues.issue import load
-from reelback_minisentry.query.counter_datasets import total
+from reelback_minisentry.query.segment_figures import total
 from reelback_minisentry.release_names import service_of
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.cells import Cell, cells

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
+from reelback_minisentry.stats.metric_stats import Stats
 from reelback_minisentry.store.cells import Cell, Row
-from reelback_minisentry.store.metric_stats import Stats
 
 STEP = 10
 LEAST_SPAN = 60

@@ -7,11 +7,11 @@ from typing import Any
 
 from reelback_minisentry.issues.issue import Issue
 from reelback_minisentry.query import session_health
-from reelback_minisentry.query.counter_datasets import failures, latencies, total
+from reelback_minisentry.query.segment_figures import failures, latencies, total
 from reelback_minisentry.release_names import service_of
 from reelback_minisentry.short_ids import short_id
+from reelback_minisentry.stats.histogram import percentile
 from reelback_minisentry.store.cells import Cell
-from reelback_minisentry.store.histogram import percentile
 from reelback_minisentry.timestamps import seconds
 
 WINDOW = 15 * 60

@@ -7,6 +7,7 @@ from typing import Any
 from reelback_minisentry.ingest import error_events, metric_samples
 from reelback_minisentry.ingest.envelope import Item
 from reelback_minisentry.spans import sdk
+from reelback_minisentry.stats import sampling
 from reelback_minisentry.store.records import Origin, Records, Session, SessionCounts
 from reelback_minisentry.timestamps import near, seconds
 from reelback_minisentry.untrusted import count, json_object, obj, objects, text
@@ -28,6 +29,7 @@ COUNTED = frozenset(
 def read(header: dict[str, Any], items: list[Item], project: str, now: float) -> Records:
     """What an envelope brings. Raises Rejected (400) for a payload of a known type that is not JSON."""
     records = Records(now)
+    sample_rate = _sample_rate(obj(header.get("trace")))
     for item in items:
         kind = item.type if item.type in COUNTED else "unknown"
         records.items[kind] += max(1, count(item.header.get("item_count"))) if kind in LISTS else 1
@@ -36,7 +38,7 @@ def read(header: dict[str, Any], items: list[Item], project: str, now: float) ->
                 event = json_object(item.payload, "event")
                 records.errors.append(error_events.read(event, project, now, header.get("event_id")))
             case "transaction":
-                if span := sdk.transaction(json_object(item.payload, "transaction"), project, now):
+                if span := sdk.transaction(json_object(item.payload, "transaction"), project, now, sample_rate):
                     records.spans.append(span)
             case "span":
                 records.spans += sdk.span_item(json_object(item.payload, "span"), project, now)
@@ -54,6 +56,15 @@ def read(header: dict[str, Any], items: list[Item], project: str, now: float) ->
     return records
 
 
+def _sample_rate(trace: dict[str, Any]) -> float:
+    """The rate in an envelope's trace header, which SDKs write as text."""
+    named = trace.get("sample_rate")
+    try:
+        return sampling.rate(float(named) if isinstance(named, str) else named)
+    except ValueError:
+        return 1.0
+
+
 def _session(payload: dict[str, Any], project: str, now: float) -> Session | None:
     """One update. A session without an id cannot be told from another and is left out."""
     sid, attrs = text(payload.get("sid"), 64), obj(payload.get("attrs"))
@@ -63,6 +74,7 @@ def _session(payload: dict[str, Any], project: str, now: float) -> Session | Non
     outcome = status if status in ("crashed", "abnormal") else "errored" if count(payload.get("errors")) else ""
     return Session(
         sid=sid,
+        user=text(payload.get("did")),
         started=near(seconds(payload.get("started")), now),
         origin=Origin(text(attrs.get("environment"), 64), project, text(attrs.get("release"))),
         init=payload.get("init") is True,

@@ -7,6 +7,8 @@ import re
 import uuid
 from typing import Any
 
+from reelback_minisentry.spans.sdk import user_of
+from reelback_minisentry.stats import distinct
 from reelback_minisentry.store import event_detail
 from reelback_minisentry.store.records import Error, Origin
 from reelback_minisentry.timestamps import near, seconds
@@ -41,6 +43,7 @@ def read(event: dict[str, Any], project: str, now: float, fallback_id: object = 
         transaction=transaction,
         trace_id=hex_id(trace.get("trace_id"), 32),
         span_id=hex_id(trace.get("span_id"), 16),
+        user=f"{distinct.hashed(user):08x}" if (user := user_of(event)) else "",
         platform=platform,
         title=_title(last, message),
         culprit=culprit,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reelback_minisentry.short_ids import short_id
+from reelback_minisentry.stats.distinct import Distinct
+from reelback_minisentry.store.cells import Cell
 from reelback_minisentry.timestamps import iso
 
 Stored = Mapping[str, Any]
@@ -37,6 +39,13 @@ def value(field: str, row: Stored) -> str | int | None:
     """One field of one event; None when it was not sent."""
     found: str | int = _READ[field](row)
     return None if found == "" else found
+
+
+def ids(row: Stored) -> list[Cell]:
+    """An event's trace and its user, as cells to count them by."""
+    fields = texts(row)
+    found = (("trace", row["trace"][-8:]), ("user", row["user"]))
+    return [({**fields, "of": of}, Distinct([int(hash_, 16)])) for of, hash_ in found if hash_]
 
 
 def texts(row: Stored) -> dict[str, str]:

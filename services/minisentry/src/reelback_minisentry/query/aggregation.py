@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from reelback_minisentry.query.search import BadQuery, Predicate
+from reelback_minisentry.stats.sampling import Confidence
 from reelback_minisentry.store.cells import Cell, Row
 from reelback_minisentry.store.keys import Cube
 
@@ -24,17 +26,35 @@ CALL = re.compile(r"(\w+)\(([^()]*)\)")
 """A field that is a function: its name and its arguments."""
 
 
+class Accuracy(NamedTuple):
+    """How sure an extrapolated figure is, of how many samples it is made, and the rate at which those were taken."""
+
+    confidence: Confidence
+    sample_count: int
+    sample_rate: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Aggregate:
     """A function of the cells of one group; `type` and `unit` are Sentry's names in `meta`.
 
-    `only`: which cells it is about, when its arguments say so. Rows are then made of such cells alone.
+    `only`: which cells it is about, when its arguments say so. Rows are then made of such cells alone. `of_ids`: it is
+    about cells of ids, not of counts.
     """
 
     compute: Callable[[list[Cell], float], Value]
     type: str
     unit: str | None = None
     only: Callable[[Row], bool] | None = None
+    accuracy: Callable[[list[Cell]], Accuracy | None] = lambda _: None
+    of_ids: bool = False
+
+
+class Line(NamedTuple):
+    """A row of a table: the value of each field, and how sure those of functions are."""
+
+    values: dict[str, Value]
+    accuracy: dict[str, Accuracy | None]
 
 
 class Dataset(Protocol):
@@ -64,9 +84,11 @@ def value_of(field: str, raw: str) -> Value:
 
 
 def table(
-    cells: Iterable[Cell], fields: list[str], dataset: Dataset, seconds: float
-) -> tuple[list[dict[str, Value]], dict[str, Any]]:
+    cells: Iterable[Cell], fields: list[str], dataset: Dataset, seconds: float, ids: Iterable[Cell] = ()
+) -> tuple[list[Line], dict[str, Any]]:
     """The rows that the cells make, a row a group, and `meta` for them. `seconds`: the length of the window.
+
+    `ids` are cells whose values are ids, for functions of those.
 
     Without fields to group by there is one row, even of nothing. Raises BadQuery for unknown fields.
     """
@@ -76,17 +98,20 @@ def table(
     groups: dict[tuple[str, ...], list[Cell]] = {} if group_by else {(): []}
     for cell in _narrowed(cells, [function for function in functions.values() if function]):
         groups.setdefault(tuple(cell[0][name] for name in dimensions), []).append(cell)
+    ids_of: defaultdict[tuple[str, ...], list[Cell]] = defaultdict(list)
+    for cell in ids:
+        ids_of[tuple(cell[0][name] for name in dimensions)].append(cell)
     rows = []
     for key, members in groups.items():
-        row: dict[str, Value] = {
-            name: value_of(dimension, raw) for name, dimension, raw in zip(group_by, dimensions, key, strict=True)
-        }
+        line = Line({name: value_of(at, raw) for name, at, raw in zip(group_by, dimensions, key, strict=True)}, {})
         for name, function in functions.items():
             if function:
                 only = function.only
-                asked = members if only is None else [cell for cell in members if only(cell[0])]
-                row[name] = function.compute(asked, seconds)
-        rows.append(row)
+                found = ids_of[key] if function.of_ids else members
+                asked = found if only is None else [cell for cell in found if only(cell[0])]
+                line.values[name] = function.compute(asked, seconds)
+                line.accuracy[name] = function.accuracy(asked)
+        rows.append(line)
     types = {name: function.type if function else "string" for name, function in functions.items()}
     units = {name: function.unit if function else None for name, function in functions.items()}
     return rows, {"fields": types, "units": units}
@@ -94,7 +119,7 @@ def table(
 
 def _narrowed(cells: Iterable[Cell], functions: list[Aggregate]) -> Iterable[Cell]:
     """The cells that the functions are about."""
-    named = [function.only for function in functions if function.only]
+    named = [function.only for function in functions if function.only and not function.of_ids]
     if not named:
         return cells
     if len(named) < len(functions):
@@ -102,7 +127,7 @@ def _narrowed(cells: Iterable[Cell], functions: list[Aggregate]) -> Iterable[Cel
     return (cell for cell in cells if any(only(cell[0]) for only in named))
 
 
-def sort(rows: list[dict[str, Value]], by: list[str], fields: list[str]) -> None:
+def sort(rows: list[Line], by: list[str], fields: list[str]) -> None:
     """Order rows in place. `by`: fields, `-` before one for descending, brackets of a call may be left out."""
     for name in reversed(by):
         field = name.removeprefix("-")
@@ -110,7 +135,7 @@ def sort(rows: list[dict[str, Value]], by: list[str], fields: list[str]) -> None
         if found is None:
             raise BadQuery(f"sort: {field!r} is not among the fields")
         # None sorts last either way, numbers before text.
-        rows.sort(key=lambda row, found=found: _order(row[found]), reverse=name.startswith("-"))  # type: ignore[misc]
+        rows.sort(key=lambda row, found=found: _order(row.values[found]), reverse=name.startswith("-"))  # type: ignore[misc]
 
 
 def _order(value: Value) -> tuple[bool, float, str]:
@@ -128,14 +153,20 @@ def timeseries(
     function, now = dataset.aggregate(axis), time.time()
     if function is None:
         raise BadQuery(f"yAxis: {axis!r} is not a function")
-    points: dict[tuple[Value, ...], dict[int, Value]] = {} if group_by else {(): {}}
+    if function.of_ids:
+        raise BadQuery(f"yAxis: {axis!r} is counted for a window as a whole")
+    points: dict[tuple[Value, ...], dict[int, Line]] = {} if group_by else {(): {}}
     for start, cells in counted.items():
-        for row in table(cells, [*group_by, axis], dataset, starts.step)[0]:
-            points.setdefault(tuple(row[name] for name in group_by), {})[start] = row[axis]
+        for line in table(cells, [*group_by, axis], dataset, starts.step)[0]:
+            points.setdefault(tuple(line.values[name] for name in group_by), {})[start] = line
     return [
         {
             "values": [
-                {"timestamp": start * 1000, "value": values.get(start) or 0, "incomplete": start + starts.step > now}
+                {
+                    "timestamp": start * 1000,
+                    "incomplete": start + starts.step > now,
+                    **_point(lines.get(start), axis),
+                }
                 for start in starts
             ],
             "yAxis": axis,
@@ -147,5 +178,28 @@ def timeseries(
                 **({"order": order, "isOther": False} if group_by else {}),
             },
         }
-        for order, (group, values) in enumerate(points.items())
+        for order, (group, lines) in enumerate(points.items())
     ]
+
+
+def accuracy(lines: Iterable[Line]) -> dict[str, Any]:
+    """What `meta` says on lines: everything was looked at, and how sure each function of each is."""
+    return {
+        "dataScanned": "full",
+        "accuracy": {
+            "confidence": [
+                {name: found and found.confidence for name, found in line.accuracy.items()} for line in lines
+            ]
+        },
+    }
+
+
+def _point(line: Line | None, axis: str) -> dict[str, Any]:
+    """A point's value, 0 where nothing was counted, as at Sentry, and how sure it is."""
+    if line is None:
+        return {"value": 0}
+    accuracy = line.accuracy[axis]
+    if accuracy is None:
+        return {"value": line.values[axis] or 0}
+    confidence, count, rate = accuracy
+    return {"value": line.values[axis] or 0, "confidence": confidence, "sampleCount": count, "sampleRate": rate}

@@ -2,71 +2,51 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from reelback_minisentry.query import segment_figures
 from reelback_minisentry.query.aggregation import CALL, Aggregate
 from reelback_minisentry.query.search import BadQuery, Predicate, parse, plain, requires
+from reelback_minisentry.query.segment_figures import DURATION, FIGURES, Figure, Group, total
+from reelback_minisentry.stats.distinct import Distinct
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.cells import Cell
-from reelback_minisentry.store.histogram import mean, percentile
 from reelback_minisentry.store.keys import Cube
 
-HEALTHY = ("ok", "cancelled", "unknown")
-"""Statuses that failure_rate() does not count as failures, as at Sentry."""
+IDS = {"trace": "trace", "user": "user", "user.id": "user"}
+"""What count_unique() counts beside fields: there are too many of them for counters."""
 
 
-def total(cells: list[Cell]) -> int:
-    """How often all of them were counted."""
-    return sum(n for _, n in cells)
+def unique(field: str) -> Aggregate:
+    """How many different values a field has."""
+
+    def compute(cells: list[Cell], _: float) -> int:
+        return len({row[field] for row, _ in cells if row[field]})
+
+    return Aggregate(compute, "integer")
 
 
-def failures(cells: list[Cell]) -> int:
-    """How many of these segments failed."""
-    return sum(n for row, n in cells if row["span.status"] not in HEALTHY)
+def unique_ids(of: str) -> Aggregate:
+    """How many different traces or users there are."""
 
+    def compute(cells: list[Cell], _seconds: float) -> int:
+        found = Distinct()
+        for _, ids in cells:
+            found.add(ids)
+        return len(found)
 
-def latencies(cells: list[Cell]) -> Counter[int]:
-    """The histogram of these segments' durations."""
-    bins: Counter[int] = Counter()
-    for row, n in cells:
-        bins[int(row["bin"])] += n
-    return bins
-
-
-def _failure_rate(cells: list[Cell]) -> float | None:
-    n = total(cells)
-    return failures(cells) / n if n else None
-
-
-def _percentile(share: float) -> Aggregate:
-    return Aggregate(lambda cells, _: percentile(latencies(cells), share), "duration", "millisecond")
-
-
-_OF_ALL: dict[str, Aggregate] = {
-    "count()": Aggregate(lambda cells, _: total(cells), "integer"),
-    "eps()": Aggregate(lambda cells, seconds: total(cells) / seconds, "rate", "1/second"),
-    "epm()": Aggregate(lambda cells, seconds: total(cells) * 60 / seconds, "rate", "1/minute"),
-}
-_OF_SPANS: Mapping[str, Aggregate] = _OF_ALL | {
-    "count(span.duration)": _OF_ALL["count()"],
-    "failure_count()": Aggregate(lambda cells, _: failures(cells), "integer"),
-    "failure_rate()": Aggregate(lambda cells, _: _failure_rate(cells), "percentage"),
-    "avg(span.duration)": Aggregate(lambda cells, _: mean(latencies(cells)), "duration", "millisecond"),
-    **{f"p{n}(span.duration)": _percentile(n / 100) for n in (50, 75, 90, 95, 99)},
-}
+    return Aggregate(compute, "integer", only=lambda row: row["of"] == of, of_ids=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """A dataset of counters: the fields that group and filter, other names of those, and its functions."""
+class CounterDataset:
+    """A dataset of counters: the fields that group and filter, and other names of those."""
 
     name: str
     cube: Cube
     fields: tuple[str, ...]
     aliases: Mapping[str, str]
-    functions: Mapping[str, Aggregate]
 
     def field(self, name: str) -> str:
         """The dimension of a field. Raises BadQuery."""
@@ -76,28 +56,89 @@ class Counted:
         return found
 
     def predicate(self, query: str) -> Predicate:
-        """The filter of a query. Raises BadQuery, also for one that asks for spans that are not counted."""
-        if self.cube is not keys.SPANS:
-            return parse(query, self.fields, self.aliases)
-        wanted = parse(query, (*self.fields, "is_transaction"), self.aliases)
-        if not requires(query, "is_transaction", "true"):
-            raise BadQuery("query: of dataset spans only segments are counted here; add is_transaction:true")
-        return lambda row: wanted({**row, "is_transaction": "true"})
+        """The filter of a query. Raises BadQuery."""
+        return parse(query, self.fields, self.aliases)
 
     def aggregate(self, name: str) -> Aggregate | None:
         """The aggregate that a field names, None for a plain field. Raises BadQuery for one that is not known."""
         call = CALL.fullmatch(name)
         if call is None:
             return None
-        function, argument = call[1], call[2].strip()
-        if found := self.functions.get(f"{function}({argument})"):
-            return found
-        field = self.aliases.get(argument, argument)
-        if function == "count_unique" and field in self.fields:
-            return Aggregate(lambda cells, _: len({row[field] for row, _ in cells if row[field]}), "integer")
-        raise BadQuery(f"field: unknown function {name!r} of dataset {self.name}")
+        function, arguments = call[1], [part.strip() for part in call[2].split(",")]
+        if function == "count_unique" and arguments[0] in IDS:
+            return unique_ids(IDS[arguments[0]])
+        found = self.function(function, arguments)
+        if found is None and function == "count_unique" and self.aliases.get(arguments[0], arguments[0]) in self.fields:
+            return unique(self.field(arguments[0]))
+        if found is None:
+            raise BadQuery(f"field: unknown function {name!r} of dataset {self.name}")
+        return found
+
+    def ids_predicate(self, query: str, fields: list[str]) -> Predicate:
+        """The filter of ids. Raises BadQuery for a field, plain or in the query, by which they are not kept."""
+        return self.predicate(query)
+
+    def function(self, function: str, arguments: list[str]) -> Aggregate | None:
+        """The dataset's own function of a name and arguments; None when it has none."""
+        if arguments != [""]:
+            return None
+        return _OF_ERRORS.get(function)
 
 
+_OF_ERRORS = {
+    "count": Aggregate(lambda cells, _: total(cells), "integer"),
+    "eps": Aggregate(lambda cells, seconds: total(cells) / seconds, "rate", "1/second"),
+    "epm": Aggregate(lambda cells, seconds: total(cells) * 60 / seconds, "rate", "1/minute"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SpanDataset(CounterDataset):
+    """Segments. `extrapolated`: figures are of the requests that they stand for, where senders sample."""
+
+    extrapolated: bool = True
+
+    def predicate(self, query: str) -> Predicate:
+        """The filter of a query. Raises BadQuery, also for one that asks for spans that are not counted."""
+        wanted = parse(query, (*self.fields, "is_transaction"), self.aliases, {DURATION: segment_figures.longer})
+        if not requires(query, "is_transaction", "true"):
+            raise BadQuery("query: of dataset spans only segments are counted here; add is_transaction:true")
+        return lambda row: wanted({**row, "is_transaction": "true"})
+
+    def ids_predicate(self, query: str, fields: list[str]) -> Predicate:
+        """Likewise."""
+        kept = keys.IDS.dimensions[:-1]
+        plain_fields = [self.field(name) for name in fields if self.aggregate(name) is None]
+        try:
+            wanted = parse(query, (*kept, "is_transaction"), self.aliases)
+        except BadQuery as error:
+            raise BadQuery(f"{error}; traces and users are counted by {', '.join(kept)}") from None
+        if not set(plain_fields) <= set(kept):
+            raise BadQuery(f"field: traces and users are counted by {', '.join(kept)}")
+        return lambda row: wanted({**row, "is_transaction": "true"})
+
+    def function(self, function: str, arguments: list[str]) -> Aggregate | None:
+        """A figure, also count_if of a condition."""
+        if function == "count_if":
+            return self._aggregate(segment_figures.count_of(segment_figures.condition_of(arguments, self.field)))
+        figure = FIGURES.get(f"{function}({','.join(arguments)})")
+        return self._aggregate(figure) if figure else None
+
+    def _aggregate(self, figure: Figure) -> Aggregate:
+        confidence = figure.confidence if self.extrapolated else None
+        return Aggregate(
+            lambda cells, seconds: figure.compute(Group(cells, self.extrapolated), seconds),
+            figure.type,
+            figure.unit,
+            accuracy=lambda cells: (group := Group(cells, True)).accuracy(confidence(group)) if confidence else None,
+        )
+
+    def counted(self) -> SpanDataset:
+        """The same without extrapolation."""
+        return replace(self, extrapolated=False)
+
+
+_SEGMENT_FIELDS = tuple(name for name in keys.SPANS.dimensions if name not in ("sample_rate", "bin"))
 _ALIASES = {"status": "span.status", "trace.status": "span.status"}
-SPANS = Counted("spans", keys.SPANS, keys.SPANS.dimensions[:-1], _ALIASES, _OF_SPANS)
-ERRORS = Counted("errors", keys.ERRORS, keys.ERRORS.dimensions, {"issue": "issue.id"}, _OF_ALL)
+SPANS = SpanDataset("spans", keys.SPANS, _SEGMENT_FIELDS, _ALIASES)
+ERRORS = CounterDataset("errors", keys.ERRORS, keys.ERRORS.dimensions, {"issue": "issue.id"})

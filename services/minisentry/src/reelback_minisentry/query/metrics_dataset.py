@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from reelback_minisentry.query.aggregation import CALL, Aggregate, Value
 from reelback_minisentry.query.search import BadQuery, Predicate, parse, plain
+from reelback_minisentry.stats.metric_stats import Stats, merged
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.cells import Cell, Row
 from reelback_minisentry.store.keys import Cube
-from reelback_minisentry.store.metric_stats import Stats, merged
 from reelback_minisentry.store.records import METRIC_TYPES
 
 FIELDS = ("environment", "project", "release", "metric.name", "metric.type", "metric.unit")

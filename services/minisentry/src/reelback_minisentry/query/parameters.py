@@ -10,7 +10,7 @@ from typing import TypeVar
 from starlette.datastructures import URL, QueryParams
 
 from reelback_minisentry.query.search import BadQuery
-from reelback_minisentry.store.scope import Place, Window
+from reelback_minisentry.store.scope import Window
 from reelback_minisentry.timestamps import seconds
 
 _PERIOD = re.compile(r"(\d{1,6})([smhdw])")
@@ -47,14 +47,9 @@ def window(query: QueryParams) -> Window:
     return Window.between(start, end, now)
 
 
-def place_of(query: QueryParams) -> Place:
-    """The environments and projects asked for.
-
-    A project is a number here, the one in a DSN; a slug or -1 filters nothing, as minisentry has no names for projects.
-    """
-    projects = query.getlist("project")
-    named = any(not project.isdigit() for project in projects)
-    return Place(frozenset(filter(None, query.getlist("environment"))), frozenset() if named else frozenset(projects))
+def environments(query: QueryParams) -> frozenset[str]:
+    """The environments asked for; empty means all."""
+    return frozenset(filter(None, query.getlist("environment")))
 
 
 def interval(query: QueryParams, within: Window) -> int:

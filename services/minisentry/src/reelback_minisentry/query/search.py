@@ -1,21 +1,24 @@
 """The subset of Sentry's search language that is understood: a query becomes a predicate on rows.
 
     release:payment@1.5.0   !span.status:[ok,cancelled]   transaction:"POST /spin"   release:payment@*
-    has:release   !has:release   (a:1 OR b:2) AND c:3   two terms side by side mean AND
+    has:release   !has:release   (a:1 OR b:2) AND c:3   two terms side by side mean AND   span.duration:>1.5s
 
-Anything else (free text, comparisons, a key the dataset does not have) raises BadQuery with what to say to the
-caller: a filter that is not understood must never be one that lets everything pass.
+In quotes, also those within a list, everything stands for itself but \" (a quote) and * (anything); \\* is a star,
+quoted or not. Anything else (free text, comparisons of texts, a key the dataset does not have) raises BadQuery with
+what to say to the caller: a filter that is not understood must never be one that lets everything pass.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping
-from fnmatch import fnmatchcase
 
 from reelback_minisentry.store.cells import Row
 
 Predicate = Callable[[Row], bool]
+
+Comparison = Callable[[str, float], Predicate]
+"""The predicate of an operator (>, >=, <, <=) and a duration in milliseconds."""
 
 MAX_LENGTH = 4096
 MAX_DEPTH = 20
@@ -23,12 +26,22 @@ MAX_DEPTH = 20
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<open>\() | (?P<close>\)) | (?P<word>AND|OR)(?=[\s()]|$)
-      | (?P<not>!?)(?P<key>tags\[[^\]]*\]|[\w.\-]+):(?P<value>\[(?:"[^"]*"|[^\]"])*\]|"(?:\\.|[^"\\])*"|[^\s()\[\]"]+)
+      | (?P<not>!?)(?P<key>tags\[[^\]]*\]|[\w.\-]+):(?P<value>
+            \[(?:"(?:\\.|[^"\\])*"|[^\]"])*\] | "(?:\\.|[^"\\])*" | [^\s()\[\]"]+)
     )""",
     re.VERBOSE,
 )
 _TAG = re.compile(r"tags?\[\s*([\w.\-]+)\s*(?:,\s*string\s*)?\]")
-_COMPARISON = re.compile(r"[<>]=?")
+_LISTED = re.compile(r'"(?:\\.|[^"\\])*"|[^,]+')
+_COMPARISON = re.compile(r"([<>]=?)(.*)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([a-z]*)")
+_MILLISECONDS = {
+    **dict.fromkeys(("", "ms"), 1),
+    "s": 1000,
+    **dict.fromkeys(("m", "min"), 60_000),
+    **dict.fromkeys(("h", "hr"), 3_600_000),
+}
+_STAR = re.compile(r"\\([*\\])|(\*)")
 
 
 class BadQuery(ValueError):
@@ -41,11 +54,21 @@ def plain(name: str) -> str:
     return tag[1] if tag else name
 
 
-def parse(query: str, fields: Container[str], aliases: Mapping[str, str] | None = None) -> Predicate:
-    """The predicate of a query over rows with these fields. `aliases`: other names of fields. Raises BadQuery."""
+def parse(
+    query: str,
+    fields: Container[str],
+    aliases: Mapping[str, str] | None = None,
+    durations: Mapping[str, Comparison] | None = None,
+    stars: bool = True,
+) -> Predicate:
+    """The predicate of a query over rows with these fields. Raises BadQuery.
+
+    `aliases`: other names of fields; `durations`: fields that are compared, not searched for a value; `stars`: whether
+    values may have wildcards.
+    """
     if len(query) > MAX_LENGTH:
         raise BadQuery(f"query: longer than {MAX_LENGTH} characters")
-    return _Parser(query, fields, aliases or {}).whole()
+    return _Parser(query, fields, aliases or {}, durations or {}, stars).whole()
 
 
 def requires(query: str, key: str, value: str) -> bool:
@@ -75,9 +98,18 @@ def _tokens(query: str) -> list[re.Match[str]]:
 class _Parser:
     """Recursive descent: any = all (OR all)*; all = term (AND? term)*; term = (any) | [!]key:value."""
 
-    def __init__(self, query: str, fields: Container[str], aliases: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        query: str,
+        fields: Container[str],
+        aliases: Mapping[str, str],
+        durations: Mapping[str, Comparison],
+        stars: bool,
+    ) -> None:
         self._fields = fields
         self._aliases = aliases
+        self._durations = durations
+        self._stars = stars
         self._tokens = _tokens(query)
         self._at = 0
         self._depth = 0
@@ -135,17 +167,34 @@ class _Parser:
         if key == "has":
             field = self._field(_unquoted(value))
             return lambda row: bool(row[field])
+        if key in self._durations:
+            operator, milliseconds = _compared(key, value)
+            return self._durations[key](operator, milliseconds)
         field = self._field(key)
         if value.startswith("["):
-            values = [_unquoted(part.strip()) for part in re.findall(r'"[^"]*"|[^,]+', value[1:-1])]
+            values = [_unquoted(part.strip()) for part in _LISTED.findall(value[1:-1])]
             if not values:
                 raise BadQuery(f"query: {key}: the list is empty")
-            tests = [_test(part) for part in values]
+            tests = [self._test(part) for part in values]
             return lambda row: any(test(row[field]) for test in tests)
         if _COMPARISON.match(value):
-            raise BadQuery(f"query: {key}: comparisons are not supported here")
-        test = _test(_unquoted(value))
+            raise BadQuery(f"query: {key}: comparisons are of durations only")
+        test = self._test(_unquoted(value))
         return lambda row: test(row[field])
+
+    def _test(self, wanted: str) -> Callable[[str], bool]:
+        stars = list(_STAR.finditer(wanted))
+        if not any(star[2] for star in stars):
+            text = wanted.replace("\\*", "*")
+            return lambda value: value == text
+        if not self._stars:
+            raise BadQuery("query: wildcard search is not supported here")
+        pattern, at = "", 0
+        for star in stars:
+            pattern += re.escape(wanted[at : star.start()]) + (".*" if star[2] else re.escape(star[1]))
+            at = star.end()
+        whole = re.compile(pattern + re.escape(wanted[at:]), re.DOTALL)
+        return lambda value: whole.fullmatch(value) is not None
 
     def _field(self, name: str) -> str:
         field = self._aliases.get(plain(name), plain(name))
@@ -154,12 +203,14 @@ class _Parser:
         return field
 
 
+def _compared(key: str, value: str) -> tuple[str, float]:
+    """The operator and the milliseconds of a comparison with a duration."""
+    comparison = _COMPARISON.fullmatch(value)
+    duration = comparison and _DURATION.fullmatch(comparison[2])
+    if comparison is None or duration is None or duration[2] not in _MILLISECONDS:
+        raise BadQuery(f"query: {key}: is compared with a duration, as in {key}:>500ms")
+    return comparison[1], float(duration[1]) * _MILLISECONDS[duration[2]]
+
+
 def _unquoted(value: str) -> str:
-    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
-
-
-def _test(wanted: str) -> Callable[[str], bool]:
-    if "*" not in wanted:
-        return lambda value: value == wanted
-    pattern = wanted.replace("[", "[[]").replace("?", "[?]")
-    return lambda value: fnmatchcase(value, pattern)
+    return value[1:-1].replace('\\"', '"') if value.startswith('"') else value

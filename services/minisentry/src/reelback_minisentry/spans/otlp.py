@@ -1,8 +1,9 @@
 """OTLP/HTTP: an ExportTraceServiceRequest as spans.
 
 A service's segment is a span without a parent or with a parent in another process, which OTLP says in the span's
-flags; senders that set no flags are judged by the span's kind. Release and environment are read from the span alone,
-as Sentry does: a release that only the resource names would be counted here and nowhere at Sentry.
+flags; senders that set no flags are judged by the span's kind. Release, environment and sample rate are read from the
+span's attributes alone, as Sentry does: a release that only the resource names would be counted here and nowhere at
+Sentry, and so would a rate that only the tracestate names.
 
 Of every span only what is counted is looked at when it comes. It is stored as it came, and read whole when somebody
 looks at its trace: of a hundred thousand spans that may be a dozen.
@@ -27,7 +28,8 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from reelback_minisentry.release_names import service_of
-from reelback_minisentry.spans.sdk import MAX_ATTRIBUTES, origin_of
+from reelback_minisentry.spans.sdk import MAX_ATTRIBUTES, USER, origin_of
+from reelback_minisentry.stats import distinct, sampling
 from reelback_minisentry.store.records import Origin, Records, Scalars, Segment, Span
 from reelback_minisentry.timestamps import near
 from reelback_minisentry.untrusted import Rejected, text
@@ -39,6 +41,8 @@ MAX_SPANS = 10_000
 
 MAX_SPAN_BYTES = 64 * 1024
 """A longer span is stored without its attributes, events and links."""
+
+RELEASE, ENVIRONMENT = "sentry.release", "sentry.environment"
 
 _KNOWS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 _IS_REMOTE = trace_pb2.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
@@ -66,7 +70,7 @@ def read(body: bytes, project: str, now: float) -> Records:
                 if len(trace_id) != 16 or len(span.span_id) != 8:
                     continue
                 if _is_segment(span):
-                    records.segments.append(_segment(span, project, now))
+                    records.segments.append(_segment(span, trace_id, project, now))
                 traces[trace_id].append(_packed(span))
         stored = {"service": service, "project": project, "now": now}
         records.lines += [
@@ -91,25 +95,37 @@ def _packed(span: trace_pb2.Span) -> str:
     return b2a_base64(raw, newline=False).decode()
 
 
-def _segment(span: trace_pb2.Span, project: str, now: float) -> Segment:
+def _segment(span: trace_pb2.Span, trace_id: bytes, project: str, now: float) -> Segment:
     """What is counted of a segment: neither its ids nor most of its attributes."""
-    release = environment = ""
+    release = environment = user = ""
+    rate: float | None = None
     for pair in span.attributes:
         key = pair.key
-        if key == "sentry.release":
+        if key == RELEASE:
             release = pair.value.string_value
-        elif key == "sentry.environment":
+        elif key == ENVIRONMENT:
             environment = pair.value.string_value
-        if release and environment:
-            break
+        elif key == USER:
+            user = pair.value.string_value
+        elif key == sampling.ATTRIBUTE:
+            rate = pair.value.double_value or pair.value.int_value
     start, end = _times(span, now)
-    return Segment(_origin(release, environment, project), text(span.name), _status(span), start, end)
+    return Segment(
+        _origin(release, environment, project),
+        text(span.name),
+        _status(span),
+        start,
+        end,
+        1.0 if rate is None else sampling.rate(rate),
+        int.from_bytes(trace_id[-distinct.WIDTH :], "big"),
+        distinct.hashed(text(user)) if user else None,
+    )
 
 
 @lru_cache(1024)
 def _origin(release: str, environment: str, project: str) -> Origin:
     """The origin of these names: few, and asked for with every segment."""
-    return origin_of({"sentry.release": release, "sentry.environment": environment}, project)
+    return origin_of({RELEASE: release, ENVIRONMENT: environment}, project)
 
 
 def _span(span: trace_pb2.Span, service: str, project: str, now: float) -> Span:
@@ -126,6 +142,8 @@ def _span(span: trace_pb2.Span, service: str, project: str, now: float) -> Span:
         status=_status(span),
         start=start,
         end=end,
+        sample_rate=sampling.rate(attributes.get(sampling.ATTRIBUTE)),
+        user=text(attributes.get(USER)),
         origin=origin,
         service=service or service_of(origin.release),
         attributes=attributes,

@@ -6,9 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reelback_minisentry.release_names import service_of
+from reelback_minisentry.stats import sampling
 from reelback_minisentry.store.records import Origin, Scalars, Span
 from reelback_minisentry.timestamps import near, seconds
 from reelback_minisentry.untrusted import hex_id, obj, objects, text
+
+USER = "user.id"
+"""Where a span names whoever asked."""
 
 MAX_SPANS = 1000
 MAX_ATTRIBUTES = 64
@@ -49,8 +53,17 @@ def origin_of(attributes: Scalars, project: str) -> Origin:
     return Origin(text(attributes.get("sentry.environment"), 64), project, text(attributes.get("sentry.release")))
 
 
-def transaction(event: dict[str, Any], project: str, now: float) -> Span | None:
-    """A transaction as its segment, which carries the spans inside as they came. None when it lacks its ids."""
+def user_of(event: dict[str, Any]) -> str:
+    """Whom an event is about, by the first of what may name them; "" for nobody."""
+    user = obj(event.get("user"))
+    return next((found for key in ("id", "username", "email", "ip_address") if (found := text(user.get(key)))), "")
+
+
+def transaction(event: dict[str, Any], project: str, now: float, sample_rate: float = 1.0) -> Span | None:
+    """A transaction as its segment, which carries the spans inside as they came. None when it lacks its ids.
+
+    `sample_rate` is in no field of the event: the envelope's trace header names it.
+    """
     trace = obj(obj(event.get("contexts")).get("trace"))
     trace_id, span_id = hex_id(trace.get("trace_id"), 32), hex_id(trace.get("span_id"), 16)
     if not trace_id or not span_id:
@@ -67,6 +80,8 @@ def transaction(event: dict[str, Any], project: str, now: float) -> Span | None:
         status=status_of(trace.get("status")),
         start=start,
         end=end,
+        sample_rate=sample_rate,
+        user=user_of(event),
         origin=origin,
         service=service_of(origin.release),
         attributes=scalars(obj(trace.get("data"))),
@@ -122,6 +137,8 @@ def span_item(payload: dict[str, Any], project: str, now: float) -> list[Span]:
                 status=status_of(row.get("status")),
                 start=start,
                 end=end,
+                sample_rate=sampling.rate(attributes.get(sampling.ATTRIBUTE)),
+                user=text(attributes.get(USER)),
                 origin=origin,
                 service=text(attributes.get("service.name")) or service_of(origin.release),
                 attributes=attributes,

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from reelback_minisentry.store import keys, metric_stats
+from reelback_minisentry.stats import metric_stats
+from reelback_minisentry.stats.distinct import Distinct
+from reelback_minisentry.stats.metric_stats import Stats
+from reelback_minisentry.store import keys
 from reelback_minisentry.store.keys import SEPARATOR, Cube
-from reelback_minisentry.store.metric_stats import Stats
 from reelback_minisentry.store.scope import Place
 
 Row = Mapping[str, str]
 
 Cell = tuple[Row, Any]
-"""Dimensions, and a count; of metrics it is Stats."""
+"""Dimensions, and a count; of metrics it is Stats, of ids Distinct."""
 
 _SEPARATOR = SEPARATOR.encode()
 
@@ -41,7 +43,7 @@ def _row(cube: Cube, field: bytes) -> Mapping[str, str]:
 
 def cells(cube: Cube, hashes: Iterable[dict[bytes, bytes]], place: Place) -> list[Cell]:
     """Counters summed up, as rows of dimensions; only of the environments and projects asked for."""
-    total = _stats(hashes) if cube is keys.METRICS else _counts(hashes)
+    total = _READ.get(cube, _counts)(hashes)
     rows = [(_row(cube, field), value) for field, value in total.items()]
     if "environment" not in cube.dimensions:
         return list(rows)
@@ -68,3 +70,17 @@ def _stats(hashes: Iterable[dict[bytes, bytes]]) -> Mapping[bytes, Stats]:
             else:
                 whole.add(metric_stats.unpack(value))
     return total
+
+
+def _ids(hashes: Iterable[dict[bytes, bytes]]) -> Mapping[bytes, Distinct]:
+    total: defaultdict[bytes, Distinct] = defaultdict(Distinct)
+    for hash_ in hashes:
+        for field, sketch in hash_.items():
+            total[field].add_sketch(sketch)
+    return total
+
+
+_READ: Mapping[Cube, Callable[[Iterable[dict[bytes, bytes]]], Mapping[bytes, Any]]] = {
+    keys.METRICS: _stats,
+    keys.IDS: _ids,
+}

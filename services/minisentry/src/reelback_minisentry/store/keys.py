@@ -4,13 +4,16 @@
 |----------------------------------|---------------------------------------------------------|-------------------------|
 | `<cube>:1:<second>`              | hash: dimensions -> count in that second                | 2 h                     |
 | `<cube>:3600:<hour>`             | hash: the same in that hour                             | 30 days, MAX_SERIES     |
+| `ids:1:<second>`                 | hash: dimensions -> sketch of traces or users           | 2 h, SAMPLE each        |
 | `metrics:1:<second>`             | hash: metric and attributes -> stats, or count of a bin | 2 h                     |
 | `metrics:3600:<hour>`            | hash: the same of that hour                             | 30 days, MAX_METRICS    |
 | `sids:<hour>:<series>:<outcome>` | set: ids of sessions that went wrong                    | 30 days                 |
+| `users:<hour>:<series>:<outcome>`| HyperLogLog: users of sessions, and of those that did   | 30 days                 |
 | `events`                         | zset: error events by their time                        | MAX_EVENTS              |
 | `issues`, `issue:<number>`       | zset by the time last seen; hash: the issue             | MAX_ISSUES              |
 | `traces`, `trace:<id>`           | zset by the last write; string: a span or error a line  | MAX_TRACES, TRACES_BYTES|
 | `releases`, `release:<version>`  | zset by the time it was made; hash: the release         | MAX_RELEASES            |
+| `projects`                       | set: the projects that something came from              | MAX_PROJECTS            |
 | `deploys`, `deploy-id`           | zset by the time they were finished; the last id        | MAX_DEPLOYS             |
 
 The prefix keeps them apart from what other services hold in the same Redis, and its number counts the formats: what
@@ -22,7 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PREFIX = "minisentry:1:"
+PREFIX = "minisentry:2:"
 SEPARATOR = "\x1f"
 
 SECOND, HOUR = 1, 3600
@@ -44,6 +47,7 @@ MAX_ISSUES = 1_000
 MAX_TRACES = 5_000
 MAX_RELEASES = 1_000
 MAX_DEPLOYS = 1_000
+MAX_PROJECTS = 1_000
 
 TRACES_BYTES = 64 * 1024 * 1024
 TRACE_BYTES = 1024 * 1024
@@ -56,6 +60,7 @@ EVENTS = PREFIX + "events"
 ISSUES, ISSUE = PREFIX + "issues", PREFIX + "issue:"
 TRACES, TRACE = PREFIX + "traces", PREFIX + "trace:"
 RELEASES, RELEASE = PREFIX + "releases", PREFIX + "release:"
+PROJECTS = PREFIX + "projects"
 DEPLOYS, DEPLOY_ID = PREFIX + "deploys", PREFIX + "deploy-id"
 
 
@@ -73,8 +78,11 @@ class Cube:
 
 
 _WHERE = ("environment", "project", "release")
-SPANS = Cube("spans", (*_WHERE, "transaction", "span.status", "bin"))
+SPANS = Cube("spans", (*_WHERE, "transaction", "sample_rate", "span.status", "bin"))
 """Segments only: one a request of a service. The spans inside are kept in their trace, not counted."""
+
+IDS = Cube("ids", (*_WHERE, "span.status", "of"))
+"""The traces and users of segments, by the second alone."""
 
 ERRORS = Cube("errors", (*_WHERE, "transaction", "level", "issue.id"))
 SESSIONS = Cube("sessions", (*_WHERE, "outcome"), HOUR)
@@ -84,6 +92,16 @@ METRICS = Cube("metrics", (*_WHERE, "metric.name", "metric.type", "metric.unit",
 """A field without a bin holds packed stats (metric_stats.py), one with a bin counts its samples, as others do."""
 
 
+def series(environment: str, project: str, release: str) -> str:
+    """What sessions are told apart by, in the keys of their sets."""
+    return SEPARATOR.join((environment, project, release))
+
+
 def sids(hour_of: float, series: str, outcome: str) -> str:
-    """The key of the ids of sessions with an outcome; `series` is environment, project, release."""
+    """The key of the ids of sessions with an outcome."""
     return f"{PREFIX}sids:{int(hour_of // HOUR) * HOUR}:{series}:{outcome}"
+
+
+def users(hour_of: float, series: str, outcome: str) -> str:
+    """The key of the users of sessions with an outcome; "" is any."""
+    return f"{PREFIX}users:{int(hour_of // HOUR) * HOUR}:{series}:{outcome}"

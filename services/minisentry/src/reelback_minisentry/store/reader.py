@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.cells import Cell, cells
-from reelback_minisentry.store.keys import SEPARATOR, Cube
+from reelback_minisentry.store.keys import Cube
 from reelback_minisentry.store.records import TraceLine
 from reelback_minisentry.store.scope import Place, Window
 
@@ -52,7 +52,7 @@ class Reader:
             started = [row for row, _ in hour if row["outcome"] == "started"]
             async with self._redis.pipeline(transaction=False) as pipe:
                 for row in started:
-                    series = SEPARATOR.join(row[name] for name in keys.SESSIONS.dimensions[:-1])
+                    series = keys.series(*(row[name] for name in keys.SESSIONS.dimensions[:-1]))
                     for outcome in ("crashed", "abnormal", "errored"):
                         pipe.scard(keys.sids(start, series, outcome))
                 counts = await pipe.execute() if started else []
@@ -61,6 +61,14 @@ class Reader:
                 bad = {"crashed": crashed, "abnormal": abnormal, "errored": max(0, errored - crashed - abnormal)}
                 found += [(start, ({**row, "outcome": f"sid:{outcome}"}, n)) for outcome, n in bad.items() if n]
         return found
+
+    async def sizes(self, unions: Collection[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
+        """How many users are in the sets of these keys taken together, 0.8 % off."""
+        named = [keys_ for keys_ in unions if keys_]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for keys_ in named:
+                pipe.pfcount(*keys_)
+            return dict(zip(named, await pipe.execute(), strict=True)) if named else {}
 
     async def rows(self, window: Window, newest_first: bool) -> AsyncIterator[dict[str, Any]]:
         """Error events of a window, in the order of their time."""
@@ -98,6 +106,10 @@ class Reader:
             return None
         fields = await self._redis.hgetall(keys.RELEASE + version)
         return {**{name.decode(): value for name, value in fields.items()}, "created": str(created).encode()}
+
+    async def projects(self) -> set[str]:
+        """The projects that something came from."""
+        return {raw.decode() for raw in await self._redis.smembers(keys.PROJECTS)}
 
     async def deploys(self) -> list[dict[str, Any]]:
         """All deploys, the last finished first."""

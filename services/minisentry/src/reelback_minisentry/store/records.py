@@ -28,7 +28,8 @@ class Span:
     """A unit of work. `segment`: the first span of its trace in its service, one request. Times in s since 1970.
 
     `status` is "ok" or the name of a failure; `attributes` are scalars, as text or number, capped. `inside` are the
-    spans that a transaction brought with it, as they came.
+    spans that a transaction brought with it, as they came. Of requests like this one its sender kept `sample_rate`.
+    `user` is the id of whoever asked, "" when it is not said.
     """
 
     trace_id: str
@@ -40,6 +41,8 @@ class Span:
     status: str
     start: float
     end: float
+    sample_rate: float
+    user: str
     origin: Origin
     service: str
     attributes: Scalars
@@ -47,18 +50,24 @@ class Span:
 
 
 class Segment(NamedTuple):
-    """What is counted of a segment."""
+    """What is counted of a segment. `trace` and `user` are hashes, as stats/distinct.py counts; no user is None."""
 
     origin: Origin
     name: str
     status: str
     start: float
     end: float
+    sample_rate: float
+    trace: int
+    user: int | None
 
 
 @dataclass(slots=True)
 class Error:
-    """An event of the errors dataset. `issue` is the number of its group; `event` is the event as it came."""
+    """An event of the errors dataset. `issue` is the number of its group; `event` is the event as it came.
+
+    `user` is a hash of whoever met it, "" when it is not said.
+    """
 
     event_id: str
     at: float
@@ -67,6 +76,7 @@ class Error:
     transaction: str
     trace_id: str
     span_id: str
+    user: str
     platform: str
     title: str
     culprit: str
@@ -86,6 +96,7 @@ class Error:
             "transaction": self.transaction,
             "trace": self.trace_id,
             "span": self.span_id,
+            "user": self.user,
             "title": self.title,
             "culprit": self.culprit,
         }
@@ -93,9 +104,13 @@ class Error:
 
 @dataclass(slots=True)
 class Session:
-    """One update of one session; `outcome` is "" while it is healthy, else errored, crashed or abnormal."""
+    """One update of one session; `outcome` is "" while it is healthy, else errored, crashed or abnormal.
+
+    `user` is the id of whoever's session it is, "" when it is not said.
+    """
 
     sid: str
+    user: str
     started: float
     origin: Origin
     init: bool

@@ -14,11 +14,12 @@ from operator import attrgetter
 
 import orjson
 
-from reelback_minisentry.store import keys, metric_stats
+from reelback_minisentry.stats import distinct, metric_stats, sampling
+from reelback_minisentry.stats.histogram import bin_of, value_bin
+from reelback_minisentry.stats.metric_stats import Stats
+from reelback_minisentry.store import keys
 from reelback_minisentry.store.cardinality import MetricSeries, Series
-from reelback_minisentry.store.histogram import bin_of, value_bin
 from reelback_minisentry.store.keys import SEPARATOR, Cube
-from reelback_minisentry.store.metric_stats import Stats
 from reelback_minisentry.store.records import Error, Origin, Records, Sample, Segment, Session, Span
 
 
@@ -34,6 +35,13 @@ class IssueUpdate:
 
 Fields = defaultdict[str, int]
 
+Ids = tuple[set[int], set[int]]
+"""Hashes of traces and of users."""
+
+
+def _no_ids() -> Ids:
+    return set(), set()
+
 
 class Batch:
     """An open batch. `stored` is set when it is written, or when `failed` says why it is not."""
@@ -44,15 +52,18 @@ class Batch:
         self.size = 0
         self.bytes = 0
         self.sids: defaultdict[str, set[str]] = defaultdict(set)
+        self.users: defaultdict[str, set[str]] = defaultdict(set)
         self.events: dict[bytes, float] = {}
         self.issues: dict[int, IssueUpdate] = {}
         self.traces: dict[str, bytes] = {}
         self.trace_scores: dict[str, float] = {}
         self.releases: dict[str, tuple[float, float]] = {}
+        self.projects: set[str] = set()
         self._counts: defaultdict[tuple[Cube, int], Fields] = defaultdict(lambda: defaultdict(int))
         self._series = series
         self._stats: defaultdict[int, dict[str, Stats]] = defaultdict(dict)
         self._metrics = metrics
+        self._ids: defaultdict[int, dict[tuple[str, ...], Ids]] = defaultdict(lambda: defaultdict(_no_ids))
 
     def add(self, records: Records) -> None:
         """Take one request in."""
@@ -73,14 +84,14 @@ class Batch:
             self._add_error(error, now)
         for session in records.sessions:
             self._add_session(session)
-            self._add_release(session.origin, now)
+            self._add_origin(session.origin, now)
         for group in records.session_counts:
             for outcome, n in group.counts.items():
                 self._count(keys.SESSIONS, group.started, _place(group.origin), SEPARATOR + outcome, n)
-            self._add_release(group.origin, now)
+            self._add_origin(group.origin, now)
         for sample in records.samples:
             self._add_sample(sample)
-            self._add_release(sample.origin, now)
+            self._add_origin(sample.origin, now)
 
     def counters(self) -> Iterator[tuple[str, int, Fields]]:
         """What to add to the counters: (key, its lifetime in seconds, field -> count), in every resolution."""
@@ -105,6 +116,17 @@ class Batch:
         for key, fields in coarse.items():
             yield key, keys.LIFETIME[keys.HOUR], fields
 
+    def sketches(self) -> Iterator[tuple[str, int, dict[str, bytes]]]:
+        """What to merge into the sketches of ids: (key, its lifetime in seconds, field -> sketch)."""
+        for at, series in self._ids.items():
+            found = {
+                SEPARATOR.join((*place, of)): distinct.packed(hashes)
+                for place, ids in series.items()
+                for of, hashes in zip(("trace", "user"), ids, strict=True)
+                if hashes
+            }
+            yield keys.IDS.key(keys.SECOND, at), keys.LIFETIME[keys.SECOND], found
+
     def _count(self, cube: Cube, at: float, dimensions: tuple[str, ...], suffix: str = "", n: int = 1) -> None:
         """Count. `suffix` are the last dimensions, those of few values, which need no bound."""
         field = SEPARATOR.join(self._series.bound(dimensions, at)) + suffix
@@ -113,18 +135,24 @@ class Batch:
     def _add_spans(self, trace_id: str, spans: list[Span], now: float) -> None:
         for span in spans:
             if span.segment:
-                self._add_segment(Segment(span.origin, span.name, span.status, span.start, span.end), now)
+                self._add_segment(_segment(span), now)
         self._add_line(trace_id, orjson.dumps(spans), now)
 
     def _add_segment(self, segment: Segment, now: float) -> None:
-        suffix = f"{SEPARATOR}{segment.status}{SEPARATOR}{bin_of((segment.end - segment.start) * 1000)}"
-        self._count(keys.SPANS, segment.end, (*_place(segment.origin), segment.name), suffix)
-        self._add_release(segment.origin, now)
+        named = (*_place(segment.origin), segment.name, sampling.named(segment.sample_rate))
+        series, second = self._series.bound(named, segment.end), int(segment.end)
+        duration = bin_of((segment.end - segment.start) * 1000)
+        self._counts[keys.SPANS, second][SEPARATOR.join((*series, segment.status, str(duration)))] += 1
+        traces, users = self._ids[second][*series[:3], segment.status]
+        traces.add(segment.trace)
+        if segment.user is not None:
+            users.add(segment.user)
+        self._add_origin(segment.origin, now)
 
     def _add_error(self, error: Error, now: float) -> None:
         place = (*_place(error.origin), error.transaction, error.level, str(error.issue))
         self._count(keys.ERRORS, error.at, place)
-        self._add_release(error.origin, now)
+        self._add_origin(error.origin, now)
         line = orjson.dumps({**error.row, "issue": error.issue})
         self.events[line] = error.at
         if error.trace_id:
@@ -146,7 +174,8 @@ class Batch:
         self.traces[trace_id] = self.traces.get(trace_id, b"") + line + b"\n"
         self.trace_scores[trace_id] = max(score, self.trace_scores.get(trace_id, 0.0))
 
-    def _add_release(self, origin: Origin, now: float) -> None:
+    def _add_origin(self, origin: Origin, now: float) -> None:
+        self.projects.add(origin.project)
         if origin.release:
             first, _ = self.releases.get(origin.release, (now, now))
             self.releases[origin.release] = (first, now)
@@ -163,11 +192,29 @@ class Batch:
         place = _place(session.origin)
         if session.init:
             self._count(keys.SESSIONS, session.started, place, SEPARATOR + "started")
+        if not session.outcome and not session.user:
+            return
         # A crashed session is an errored one, too; sets of ids count a session once, however often it reports.
-        if session.outcome:
-            series = SEPARATOR.join(self._series.bound(place, session.started))
-            for outcome in {session.outcome, "errored"}:
-                self.sids[keys.sids(session.started, series, outcome)].add(session.sid)
+        outcomes = {session.outcome, "errored"} if session.outcome else set()
+        environment, project, release = self._series.bound(place, session.started)
+        series = keys.series(environment, project, release)
+        for outcome in outcomes:
+            self.sids[keys.sids(session.started, series, outcome)].add(session.sid)
+        for outcome in {"", *outcomes} if session.user else ():
+            self.users[keys.users(session.started, series, outcome)].add(session.user)
+
+
+def _segment(span: Span) -> Segment:
+    return Segment(
+        span.origin,
+        span.name,
+        span.status,
+        span.start,
+        span.end,
+        span.sample_rate,
+        int(span.trace_id[-8:], 16),
+        distinct.hashed(span.user) if span.user else None,
+    )
 
 
 def _place(origin: Origin) -> tuple[str, str, str]:

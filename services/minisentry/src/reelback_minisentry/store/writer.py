@@ -14,6 +14,7 @@ import orjson
 from prometheus_client import Counter, Histogram
 from redis.exceptions import RedisError
 
+from reelback_minisentry.stats import distinct
 from reelback_minisentry.store import event_detail, keys
 from reelback_minisentry.store.cardinality import MetricSeries, Series
 from reelback_minisentry.store.records import Error, Records
@@ -59,6 +60,31 @@ redis.call('EXPIRE', KEYS[1], ARGV[1])
 """
 """Merges packed stats (metric_stats.py) into those of one hash, without a look at what is stored."""
 
+_SKETCHES = """
+local limit = tonumber(ARGV[2])
+for i = 3, #ARGV, 2 do
+  local sketch = ARGV[i + 1]
+  local held = redis.call('HGET', KEYS[1], ARGV[i])
+  if held then
+    local seen, hashes = {}, {}
+    for _, part in ipairs({held, sketch}) do
+      for at = 1, #part, 4 do
+        local hash = string.sub(part, at, at + 3)
+        if not seen[hash] then
+          seen[hash] = true
+          hashes[#hashes + 1] = hash
+        end
+      end
+    end
+    table.sort(hashes)
+    sketch = table.concat(hashes, '', 1, math.min(#hashes, limit))
+  end
+  redis.call('HSET', KEYS[1], ARGV[i], sketch)
+end
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+"""
+"""Merges sketches (distinct.py) into those of one hash: the least hashes of both, big-endian, so in their order."""
+
 BATCHES = Histogram("minisentry_batch_requests", "Requests stored together", buckets=(1, 2, 5, 10, 20, 50, 100, 500))
 FAILURES = Counter("minisentry_batch_failures", "Batches that Redis did not take")
 
@@ -81,6 +107,7 @@ class Writer:
         self._open = self._new()
         self._wake = asyncio.Event()
         self._trimmer = Trimmer(redis)
+        self._projects: set[str] = set()
 
     async def write(self, records: Records) -> None:
         """Return once the records are stored. Raises Busy or Unavailable; then nothing of them is."""
@@ -123,34 +150,55 @@ class Writer:
         except (RedisError, OSError, TimeoutError) as error:  # the next batch tries again
             log.warning("old entries were not removed: %s: %s", type(error).__name__, error)
 
+    def _new_projects(self, batch: Batch) -> list[str]:
+        """Those that this process has not made known yet; there is an end to how many are."""
+        return list(batch.projects - self._projects)[: keys.MAX_PROJECTS - len(self._projects)]
+
     async def _commit(self, batch: Batch) -> None:
+        projects = self._new_projects(batch)
         async with self._redis.pipeline(transaction=True) as pipe:
-            for key, lifetime, counts in batch.counters():
-                _merge(pipe, key, add=counts, lifetime=lifetime)
-            for key, lifetime, stats in batch.stats():
-                packed = [part for field, one in stats.items() for part in (field, one.pack())]
-                pipe.eval(_STATS, 1, key, lifetime, *packed)
-            for key, ids in batch.sids.items():
-                pipe.sadd(key, *ids)
-                pipe.expire(key, keys.LIFETIME[keys.HOUR])
-            if lines := {name: new for name, new in batch.traces.items() if not self._trimmer.is_full(name)}:
-                pipe.eval(_APPEND, len(lines), *(keys.TRACE + name for name in lines), *lines.values())
-            if batch.trace_scores:
-                pipe.zadd(keys.TRACES, batch.trace_scores, gt=True)
-            if batch.events:
-                pipe.zadd(keys.EVENTS, batch.events)
-                pipe.zremrangebyrank(keys.EVENTS, 0, -keys.MAX_EVENTS - 1)
-            if batch.issues:
-                pipe.zadd(
-                    keys.ISSUES, {str(number): update.last.at for number, update in batch.issues.items()}, gt=True
-                )
-            for number, update in batch.issues.items():
-                _merge_issue(pipe, number, update)
-            if batch.releases:
-                pipe.zadd(keys.RELEASES, {version: first for version, (first, _) in batch.releases.items()}, nx=True)
-            for version, (first, last) in batch.releases.items():
-                _merge(pipe, keys.RELEASE + version, once={"first_event": str(first)}, set={"last_event": str(last)})
+            _add_counts(pipe, batch)
+            self._add_entries(pipe, batch, projects)
             await pipe.execute()
+        self._projects.update(projects)
+
+    def _add_entries(self, pipe: Pipeline, batch: Batch, projects: list[str]) -> None:
+        """Traces, error events, issues, releases and projects."""
+        if lines := {name: new for name, new in batch.traces.items() if not self._trimmer.is_full(name)}:
+            pipe.eval(_APPEND, len(lines), *(keys.TRACE + name for name in lines), *lines.values())
+        if batch.trace_scores:
+            pipe.zadd(keys.TRACES, batch.trace_scores, gt=True)
+        if batch.events:
+            pipe.zadd(keys.EVENTS, batch.events)
+            pipe.zremrangebyrank(keys.EVENTS, 0, -keys.MAX_EVENTS - 1)
+        if batch.issues:
+            pipe.zadd(keys.ISSUES, {str(number): update.last.at for number, update in batch.issues.items()}, gt=True)
+        for number, update in batch.issues.items():
+            _merge_issue(pipe, number, update)
+        if projects:
+            pipe.sadd(keys.PROJECTS, *projects)
+        if batch.releases:
+            pipe.zadd(keys.RELEASES, {version: first for version, (first, _) in batch.releases.items()}, nx=True)
+        for version, (first, last) in batch.releases.items():
+            _merge(pipe, keys.RELEASE + version, once={"first_event": str(first)}, set={"last_event": str(last)})
+
+
+def _add_counts(pipe: Pipeline, batch: Batch) -> None:
+    """Counters, stats, sketches and sets of ids."""
+    for key, lifetime, counts in batch.counters():
+        _merge(pipe, key, add=counts, lifetime=lifetime)
+    for key, lifetime, stats in batch.stats():
+        packed = [part for field, one in stats.items() for part in (field, one.pack())]
+        pipe.eval(_STATS, 1, key, lifetime, *packed)
+    for key, lifetime, sketches in batch.sketches():
+        parts = [part for field, sketch in sketches.items() for part in (field, sketch)]
+        pipe.eval(_SKETCHES, 1, key, lifetime, distinct.SAMPLE, *parts)
+    for key, ids in batch.sids.items():
+        pipe.sadd(key, *ids)
+        pipe.expire(key, keys.LIFETIME[keys.HOUR])
+    for key, ids in batch.users.items():
+        pipe.pfadd(key, *ids)
+        pipe.expire(key, keys.LIFETIME[keys.HOUR])
 
 
 def _merge(pipe: Pipeline, key: str, **change: object) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from struct import Struct
 
-from reelback_minisentry.store.histogram import percentile, value_middle
+from reelback_minisentry.stats.histogram import percentile, value_middle
 
 PACKED = Struct("<6d")
 """As it stands in Redis: count, sum, least, greatest, last, time of the last. writer.py merges it there."""
