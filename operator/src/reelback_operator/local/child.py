@@ -48,7 +48,7 @@ class State(StrEnum):
 
 
 class Child:
-    """A process that is kept running. `serving` says whether it was ready at least once."""
+    """A process that is kept running. `serving` says whether it was ready at least once, `crash` how it last ended."""
 
     def __init__(self, spec: Spec, log: Path, changed: Callable[[], None]) -> None:
         """`changed` is called whenever the state is another."""
@@ -58,6 +58,7 @@ class Child:
         self.pid: int | None = None
         self.restarts = 0
         self.problem: str | None = None
+        self.crash: str | None = None
         self._log = log
         self._changed = changed
         self._task: asyncio.Task[None] | None = None
@@ -97,6 +98,7 @@ class Child:
             self.problem = f"{self.spec.name} {await self._run()}"
             if line := last_line(self._log):
                 self.problem += f": {line}"
+            self.crash = self.problem
             self._attempted.set()
             self._become(State.RESTARTING)
             if time.monotonic() - began > SETTLED:

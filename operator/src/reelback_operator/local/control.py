@@ -59,9 +59,10 @@ class Control:
         found = await self._ask("GET", "/workloads", params=[("name", name) for name in names])
         return _WORKLOADS.validate_python(found)
 
-    async def set_candidate(self, name: str, change: Change, replicas: int) -> None:
-        """Run a candidate of a service."""
-        await self._ask("PUT", f"/workloads/{name}/candidate", json={"change": _plain(change), "replicas": replicas})
+    async def set_candidate(self, name: str, change: Change, replicas: int, owner: str) -> None:
+        """Run a candidate of a service for the scenario `owner`."""
+        body = {"change": _plain(change), "replicas": replicas, "owner": owner}
+        await self._ask("PUT", f"/workloads/{name}/candidate", json=body)
 
     async def remove_candidate(self, name: str) -> None:
         """End a service's candidate."""

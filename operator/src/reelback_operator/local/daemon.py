@@ -137,7 +137,7 @@ class Daemon:
 
     async def _put_candidate(self, request: web.Request) -> web.Response:
         body = await request.json()
-        self._instances(request).set_candidate(Change(**body["change"]), body["replicas"])
+        self._instances(request).set_candidate(Change(**body["change"]), body["replicas"], body["owner"])
         return web.json_response({})
 
     async def _delete_candidate(self, request: web.Request) -> web.Response:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
-from reelback_operator.engine.workload import Change, Track, Workload
+from reelback_operator.engine.workload import RELEASE_VARIABLE, Change, Template, Track, Workload
 from reelback_operator.local import ports
 from reelback_operator.local.child import Child, State
 from reelback_operator.local.home import Home, write
@@ -33,11 +32,19 @@ class _Release:
     release: str
     env: Mapping[str, str]
     children: list[Child] = field(compare=False)
+    owner: str = field(default="", compare=False)
 
     def track(self) -> Track:
         ready = sum(child.state is State.READY for child in self.children)
-        problem = next((child.problem for child in self.children if child.problem), None)
-        return Track(self.release, len(self.children), ready, problem)
+        # One that crashed has a problem though it is up again.
+        problem = next((child.problem or child.crash for child in self.children if child.problem or child.crash), None)
+        template = Template(None, {**self.env, RELEASE_VARIABLE: self.release})
+        return Track(self.release, len(self.children), ready, problem, template, self.owner)
+
+    def changed(self, change: Change) -> tuple[str, dict[str, str]]:
+        """Release and variables with a change applied."""
+        env = dict(Template(None, {**self.env, RELEASE_VARIABLE: self.release}).changed(change).env)
+        return env.pop(RELEASE_VARIABLE, self.release), env
 
 
 class Instances:
@@ -81,19 +88,17 @@ class Instances:
             stable=self._stable.track(),
             candidate=self._candidate.track() if self._candidate else gone,
             settled=not any(child.spec.name == self._service for child in (*self._replaced, *self._leaving)),
-            image=None,
-            env=self._stable.env,
         )
 
-    def set_candidate(self, change: Change, replicas: int) -> None:
-        """Run so many processes with the change, on top of what the stable ones have."""
+    def set_candidate(self, change: Change, replicas: int, owner: str) -> None:
+        """Run so many processes with the change, on top of what the stable ones have, for the scenario `owner`."""
         self._check(change)
-        wanted = (change.release, _changed_env(self._stable.env, change.env))
+        wanted = self._stable.changed(change)
         candidate = self._candidate
         if candidate and (candidate.release, candidate.env, len(candidate.children)) == (*wanted, replicas):
             return
         self.remove_candidate()
-        self._candidate = self._run(f"{self._service}-candidate", *wanted, replicas)
+        self._candidate = self._run(f"{self._service}-candidate", *wanted, replicas, owner)
 
     def remove_candidate(self) -> None:
         """Take the candidate's processes out of the file, then end them."""
@@ -104,7 +109,7 @@ class Instances:
     def set_stable(self, change: Change) -> None:
         """Replace the stable processes: the old ones serve until the new ones are ready."""
         self._check(change)
-        wanted = (change.release, _changed_env(self._stable.env, change.env))
+        wanted = self._stable.changed(change)
         if (self._stable.release, self._stable.env) == wanted:
             return
         serving = [child for child in self._stable.children if child.serving]
@@ -127,7 +132,7 @@ class Instances:
         if self._plan.services[self._service].protocol != "grpc":
             raise Refused(f"{self._service}: nothing here shares HTTP requests out, only gRPC services are rolled out")
 
-    def _run(self, name: str, release: str, env: Mapping[str, str], replicas: int) -> _Release:
+    def _run(self, name: str, release: str, env: Mapping[str, str], replicas: int, owner: str = "") -> _Release:
         children = []
         for number in range(1, replicas + 1):
             each = name if number == 1 else f"{name}-{number}"
@@ -135,7 +140,7 @@ class Instances:
             children.append(Child(spec, self._home.log(each), self._changed))
         for child in children:
             child.start()
-        return _Release(release, env, children)
+        return _Release(release, env, children, owner)
 
     def _changed(self) -> None:
         if self._replaced and all(child.state is State.READY for child in self._stable.children):
@@ -156,8 +161,3 @@ class Instances:
             await asyncio.sleep(NOTICE)
         await child.stop()
         self._leaving.remove(child)
-
-
-def _changed_env(env: Mapping[str, str], change: Mapping[str, str | None]) -> dict[str, str]:
-    merged = chain(env.items(), change.items())
-    return {key: value for key, value in dict(merged).items() if value is not None}

@@ -85,7 +85,7 @@ async def _play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tel
         tell(status)
 
     async with Control(home) as control, _sentry(stack, home) as sentry:
-        controller = Controller(ProcessPlatform(control), sentry)
+        controller = Controller(ProcessPlatform(control, scenario.name), sentry)
         try:
             while not (status := await controller.tick(scenario, save)).complete:
                 scenario.status = status
