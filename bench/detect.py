@@ -78,13 +78,14 @@ def broken() -> dict[str, World]:
         "an incident of both, 1 % -> 25 %, seen in the baseline 5 s late": replace(incident, late=5),
         "an incident of both, 1 % -> 25 %, seen in the baseline 20 s late": replace(incident, late=20),
         "no incident, the baseline is seen 60 s late": World(late=60),
+        "an incident of both, 0.1 % -> 2 %": World(base=0.001, incident=0.02),
         "bursts of 20": World(burst=20),
         "bursts of 40": World(burst=40),
         "10 in a row, 10 requests/s each": World(burst=10, in_a_row=True),
         "5 in a row, 1 request/s each": World(rps=2, burst=5, in_a_row=True),
         "10 in a row, 1 request/s each": World(rps=2, burst=10, in_a_row=True),
-        "bursts of 10, errors 20 %, no history, candidate at the tolerated ratio": World(
-            base=0.2, burst=10, history=0, ratio=1.5
+        "bursts of 10, errors 5 %, history of 10 s, candidate at the tolerated ratio": World(
+            base=0.05, burst=10, history=10, ratio=1.5
         ),
     }
 
@@ -208,7 +209,9 @@ def power(processes: Processes) -> dict[str, Any]:
         "errors 5 %": World(base=0.05),
     }.items():
         rate = noticed(world)
-        share = detected(processes, replace(world, bad=rate), OURS, 5)["found"] if math.isfinite(rate) else None
+        share = (
+            detected(processes, replace(world, bad=rate), OURS, 5, runs=1000)["found"] if math.isfinite(rate) else None
+        )
         figures[name] = {"noticeable": round(rate, 4), "found": share}
     return figures
 

@@ -29,6 +29,7 @@ class Sequential:
     def __call__(self, stream: Stream) -> int | None:
         candidate, baseline = _totals(stream.candidate), _totals(stream.baseline)
         limit, memory = math.log(1 / self.alpha), list[float]()
+        evidence = detector.alone if self.replaced else detector.beside
         seen = Counts(), Counts()
         for second in range(self.first, len(candidate[0]), self.interval):
             now = _at(candidate, second), Counts() if self.replaced else _at(baseline, second)
@@ -37,8 +38,8 @@ class Sequential:
                 continue
             memory = detector.extend(memory, new, old, detector.total(stream.history, seen[1]), self.ratio)
             seen = now
-            evidence = detector.alone(memory) if self.replaced else detector.beside(memory)
-            if new.failures and evidence >= limit:
+            # Without a failure there is no more evidence than before.
+            if new.failures and evidence(memory) >= limit:
                 return second
         return None
 

@@ -130,7 +130,7 @@ def test_a_look_at_the_candidate_expects_one_where_it_is_as_bad_as_tolerated_and
 
 @pytest.mark.parametrize("stop", [-1.0, 0.1, 0.5, 2.0])
 def test_the_whole_expects_at_most_one_whenever_one_stops(stop: float) -> None:
-    """All outcomes of five looks at two requests, at the tolerated rate; one stops once the evidence is above `stop`."""
+    """All outcomes of five looks at two requests, at the tolerated rate; one stops above `stop`."""
     history, looks, n = counts(100, 10), 5, 2
     rate, expected = RATIO * 0.1, 0.0
     for outcome in product(range(n + 1), repeat=looks):
@@ -270,6 +270,8 @@ def test_an_incident_of_both_is_not_blamed_on_the_candidate() -> None:
     """It begins with the rollout, so that the history is wrong about both."""
     assert false_decisions(7, (0.25, 0.25), 200, history=counts(12_000, 120), seconds=60) <= 1
     assert false_decisions(8, (0.05, 0.05), 200, history=counts(12_000, 24), seconds=60) <= 2
+    # Not promised: its errors come in bursts, so that neighbours are lucky. What the baseline does lately counts.
+    assert false_decisions(9, (0.25, 0.25), 100, history=counts(12_000, 120), burst=5, seconds=60) <= 10
 
 
 def test_a_bad_candidate_is_found_in_time() -> None:

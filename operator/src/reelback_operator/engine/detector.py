@@ -31,7 +31,7 @@ ALTERNATIVES = (0.17, 0.45, 0.67)
 # Variance of failures in a look, as a multiple of that of independent ones. Errors in tens lie below 16 and above 8.
 BURSTS = (1, 2, 4, 8, 16)
 # How far the concurrent evidence has to come, on the scale of logarithms.
-GUARD = 0.6
+GUARD = 0.5
 # The share of the mixture for regressions that begin later than the first look, and how many looks half of it spans.
 _LATER, _SPAN = 0.2, 100.0
 # The baseline's rate before it has been seen, as failures and successes.
@@ -43,8 +43,9 @@ _LUCK = 1.25
 _FORGOTTEN = 0.1
 # Tolerated rates above it are taken as this: there is nothing to tell from them.
 _MOST = 0.9
-# The lower tenth of a standard normal distribution.
-_UNLUCKY = 1.2816
+# How many standard deviations fewer failures than expected, so that nine cases in ten have more: those of the baseline
+# and how they fall into looks are in it.
+_UNLUCKY = 2.0
 
 
 def extend(memory: Sequence[float], candidate: Counts, baseline: Counts, before: Counts, ratio: float) -> list[float]:
@@ -57,9 +58,10 @@ def extend(memory: Sequence[float], candidate: Counts, baseline: Counts, before:
     requests = (1 - _FORGOTTEN) * requests + baseline.requests
     failures = (1 - _FORGOTTEN) * failures + baseline.failures
     lately = max(math.sqrt(failures) - 0.5, 0.0) ** 2 / requests if requests else 0.0
+    served = total(before, baseline)
     factors = concurrent(candidate.requests, candidate.failures, baseline, before, ratio)
     for burst in BURSTS:
-        tolerated = min(ratio * max(_at_most(total(before, baseline), burst), lately), _MOST)
+        tolerated = min(ratio * max(_at_most(served, burst), lately), _MOST)
         factors += steady(candidate.requests, candidate.failures, tolerated, burst)
     begun = math.log(_to_begin(looks) - _to_begin(looks + 1))
     mixed = [_add(log, begun) for log in logs] or [begun] * len(factors)
