@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,10 +32,10 @@ def looks(
     status: Status | None = None,
     past: Look | None = None,
     every: float = 2.0,
-    **changes: Any,
+    changes: Mapping[str, Any] | None = None,
 ) -> list[CheckStatus]:
     """What the check says after each of the looks; `past` is what was served before the candidate."""
-    spec = scenario({"analysis.checks": [{"name": "it", **check}], **changes}).spec
+    spec = scenario({"analysis.checks": [{"name": "it", **check}], **(changes or {})}).spec
     status = status or Status(targets=targets("payment"))
     rates.begin(spec.analysis.checks, status.targets, past or Look(), BEGUN)
     said = []
@@ -110,12 +110,12 @@ def test_without_a_history_a_replacement_is_not_vouched_for(scenario: MakeScenar
     replace = {"release.strategy": {"type": "Replace"}}
     seen = [Look({NEW: counted(200 * n, 60 * n)}) for n in range(1, 20)]
     for history in (0, 10):
-        said = looks(scenario, {"type": "ErrorRate"}, *seen, past=Look({OLD: counted(history)}), **replace)
+        said = looks(scenario, {"type": "ErrorRate"}, *seen, past=Look({OLD: counted(history)}), changes=replace)
         assert not said[-1].vouches, history
     healthy = [Look({NEW: counted(200 * n)}) for n in range(1, 20)]
     past = Look({OLD: counted(1000, 1)})
-    assert looks(scenario, {"type": "ErrorRate"}, *healthy, past=past, **replace)[-1].vouches
-    assert looks(scenario, {"type": "ErrorRate"}, *seen, past=past, **replace)[-1].outcome == "Failed"
+    assert looks(scenario, {"type": "ErrorRate"}, *healthy, past=past, changes=replace)[-1].vouches
+    assert looks(scenario, {"type": "ErrorRate"}, *seen, past=past, changes=replace)[-1].outcome == "Failed"
 
 
 def test_what_an_earlier_run_of_the_same_version_served_is_not_judged(scenario: MakeScenario) -> None:

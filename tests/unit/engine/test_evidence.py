@@ -267,7 +267,8 @@ def drawn(dice: random.Random, world: MakeWorld) -> tuple[World, dict[str, Any]]
     elif happening:
         place.events[moment] = happening  # type: ignore[assignment]
     if dice.random() < 0.3:
-        place.kill = lambda _, dice=random.Random(dice.random()): dice.random() < 0.02
+        fate = random.Random(dice.random())
+        place.kill = lambda _: fate.random() < 0.02
     rate = dice.choice([0.0, 0.0, 0.01, 0.1, 0.3, 1.0])
     env = {"env": {"REELBACK_FAULTS": f'{{"payment.charge.error_rate": {rate}}}'}}
     changes: dict[str, Any] = {

@@ -113,7 +113,10 @@ async def test_a_rollout_that_does_not_become_ready_is_undone(world: MakeWorld, 
     status = await place.play(scenario({}))
     assert (status.verdict, place.effects) == (Verdict.ROLLED_BACK, ENDED)
     assert status.message == "payment@1.5.0: ImagePullBackOff"
-    assert (status.times.detected_at - status.times.rolling_out_at).total_seconds() < 10
+    times = status.times
+    assert times.detected_at
+    assert times.rolling_out_at
+    assert (times.detected_at - times.rolling_out_at).total_seconds() < 10
     assert [event.event for event in status.timeline if event.event == "RolloutFailed"]
 
 
