@@ -10,6 +10,7 @@ import pytest
 from lightkube import AsyncClient, KubeConfig
 from lightkube.models.meta_v1 import OwnerReference
 from reelback_operator.engine.workload import Change
+from reelback_operator.platforms.base import Target
 from reelback_operator.platforms.kubernetes import KubernetesPlatform
 
 from tests.cluster.apiserver.server import OPERATOR_CHART, ROOT, Cluster
@@ -44,7 +45,9 @@ async def test_an_upgrade_keeps_what_a_run_added_and_puts_its_own_back(apiserver
     owner = OwnerReference(apiVersion="v1", kind="ConfigMap", name="trial", uid="u1")
     async with AsyncClient(KubeConfig.from_file(apiserver.kubeconfig("admin")).get()) as client:
         platform = KubernetesPlatform(client, "helmed", owner)
-        await platform.set_stable("payment", Change("payment@1.5.0", env={"REELBACK_FAULTS": "{}", "PORT": None}))
+        await platform.set_stable(
+            Target(name="payment"), Change("payment@1.5.0", env={"REELBACK_FAULTS": "{}", "PORT": None})
+        )
         assert variables()["SENTRY_RELEASE"] == "payment@1.5.0"
         assert "PORT" not in variables()
 
@@ -55,7 +58,7 @@ async def test_an_upgrade_keeps_what_a_run_added_and_puts_its_own_back(apiserver
         assert upgraded["PORT"] == before["PORT"]
 
         # The scenario finds its release gone, and what it takes back is only what is left of it.
-        await platform.set_stable("payment", Change("payment@1.4.0", env={"REELBACK_FAULTS": None}))
+        await platform.set_stable(Target(name="payment"), Change("payment@1.4.0", env={"REELBACK_FAULTS": None}))
         assert variables() == before | {"SENTRY_ENVIRONMENT": "stage"}
         assert set(before) == set(variables())
 

@@ -255,13 +255,16 @@ class _Requests(Requests):
     def _get(self, path: str, parameters: Mapping[str, Any]) -> Any:
         if path == "issues/":
             [release] = _named(parameters["query"])
-            failed = [at for at, bad in self._known(release, -1e9, 1e9) if bad]
-            return [{"id": "1", "title": "Fault", "permalink": "http://sentry/issues/1"}] if failed else []
+            bad = any(failed for _, failed in self._known(release, -1e9, 1e9))
+            return [{"id": "1", "title": "Fault", "permalink": "http://sentry/issues/1"}] if bad else []
         if path == "sessions/":
             return {"groups": []}
         if path.endswith("/deploys/"):
             release = path.split("/")[1].replace("%40", "@")
             return [deploy for deploy in self._world.deploys if deploy["release"] == release]
+        return self._events(parameters)
+
+    def _events(self, parameters: Mapping[str, Any]) -> Any:
         start, end = ((datetime.fromisoformat(parameters[name]) - START).total_seconds() for name in ("start", "end"))
         if parameters["dataset"] == "tracemetrics":
             average, count = parameters["field"]
@@ -283,11 +286,11 @@ class _Requests(Requests):
                 if served
             ]
             return {"data": self._world.distort(self._world, rows)}
-        failed = sorted((at, release) for release, served in known.items() for at, bad in served if bad)
+        failures = sorted((at, release) for release, served in known.items() for at, bad in served if bad)
         if "count()" in parameters["field"]:
-            counted = {release: sum(each == release for _, each in failed) for release in known}
+            counted = {release: sum(each == release for _, each in failures) for release in known}
             return {"data": [{"release": name, "issue.id": 1, "count()": n} for name, n in counted.items() if n]}
-        return {"data": [{"timestamp": self._at(at), "trace": "ab" * 16} for at, _ in failed[:1]]}
+        return {"data": [{"timestamp": self._at(at), "trace": "ab" * 16} for at, _ in failures[:1]]}
 
     def _known(self, release: str, start: float, end: float) -> list[tuple[float, bool]]:
         """What Sentry knows of a release now: requests dated by a pod's clock, once they have come."""

@@ -22,7 +22,7 @@ def evaluate(spec: Spec, status: Status, look: Look, at: datetime) -> None:
     status.checks = []
     for check in spec.analysis.checks:
         last = before.get(check.name) or CheckStatus(name=check.name)
-        now = _judge(check, last, spec, status.targets, look, at)
+        now = _judge(check, last, spec, status, look=look, at=at)
         if look.source != "spans" and isinstance(check, ErrorRateCheck | LatencyCheck | SlowRateCheck):
             now.detail += f" (counted from {look.source}: there are no spans)"
         status.checks.append(now)
@@ -46,11 +46,9 @@ def recovered(spec: Spec, status: Status, look: Look) -> bool:
     return all(found is not None and not limits.out_of_bounds(check, found.value) for check, found in measured)
 
 
-def _judge(
-    check: Check, last: CheckStatus, spec: Spec, targets: Sequence[TargetStatus], look: Look, at: datetime
-) -> CheckStatus:
+def _judge(check: Check, last: CheckStatus, spec: Spec, status: Status, *, look: Look, at: datetime) -> CheckStatus:
     if isinstance(check, LatencyCheck | MetricCheck) or (
         isinstance(check, ErrorRateCheck) and check.method == "Threshold"
     ):
-        return limits.judge(check, last, spec, targets, look, at)
-    return rates.judge(check, spec, targets, look, at)
+        return limits.judge(check, last, spec, status.targets, look=look, at=at)
+    return rates.judge(check, spec, status.targets, look, at)

@@ -30,7 +30,7 @@ class _Reading:
 
 
 def judge(
-    check: LimitCheck, last: CheckStatus, spec: Spec, targets: Sequence[TargetStatus], look: Look, at: datetime
+    check: LimitCheck, last: CheckStatus, spec: Spec, targets: Sequence[TargetStatus], *, look: Look, at: datetime
 ) -> CheckStatus:
     """The check after a look. One that shows nothing neither clears nor adds to what was bad before."""
     unseen: list[str] = []

@@ -73,9 +73,9 @@ class Question:
 
     The traffic of `releases` in [start, end), and again in [start, recount) to see whether that has grown. What is
     asked for only where a check needs it: `latency_since` is the start of the window of percentiles, `slow` the
-    checks of slow requests, `sessions` and `errors` whether these are counted; `issues_of` are
-    releases whose issues are looked for, `first_failure_of` those whose first error event since `since` is. The metrics' windows end at `end`.
-    `projects` has the slug of a release's project where it is not the operator's.
+    checks of slow requests, `sessions` and `errors` whether these are counted. `issues_of` are releases whose issues
+    are looked for, `first_failure_of` those whose first error event since `since` is. The metrics' windows end at
+    `end`. `projects` has the slug of a release's project where it is not the operator's.
     """
 
     start: datetime

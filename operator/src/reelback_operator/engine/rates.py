@@ -1,4 +1,4 @@
-"""Checks that compare a share of the candidate's with the baseline's: failed or slow requests, crashed sessions, events.
+"""Checks that compare a share of the candidate's with the baseline's: failed, slow or crashed ones.
 
 Each keeps what it has judged of a target in `TargetStatus.judged`: totals up to a look, and the detector's memory. A
 look counts once both releases have served since the last one; totals that fell are taken as they are now, and what

@@ -68,41 +68,51 @@ def _keep_up(run: Step, look: Look, asked: Question) -> None:
 def _rolling_out(run: Step) -> None:
     """Bring the candidate in; or, once it is promoted, put it in place of the old release."""
     status = run.status
-    promoted = status.verdict == Verdict.PROMOTED
     run.mark()
     if status.times.detected_at is not None:  # and a person is waited for
         _regression(run)
-        return
-    if status.ending_since is not None:  # all is in place
+    elif status.ending_since is not None:  # all is in place
         run.end(Phase.SUCCEEDED, "Promoted")
-        return
-    if run.seen.workloads is not None:
-        serving = targets.serve(run, in_place=promoted)
-        if stranger := targets.stranger(run):
-            run.abort(stranger)
-        elif broken := targets.broken(run):
-            _broken(run, broken)
-        elif serving and (not promoted or faults.take_back(run)):
-            if promoted:
-                run.end(Phase.SUCCEEDED, "Promoted")
-            else:
-                status.times.serving_at = run.now
-                run.condition("RolledOut", "True", "Serving")
-                run.enter(Phase.ANALYZING, "Serving", ", ".join(target.new_release for target in status.targets))
-        if status.phase != Phase.ROLLING_OUT or status.complete:
-            return
-    if run.look is not None and run.seen.asked is not None and not promoted:
+    else:
+        if run.seen.workloads is not None:
+            _bring_in(run)
+        if status.phase == Phase.ROLLING_OUT and status.ending_since is None:
+            _wait(run)
+
+
+def _bring_in(run: Step) -> None:
+    """Ask for the release until it serves, unless somebody or something is against it."""
+    status = run.status
+    promoted = status.verdict == Verdict.PROMOTED
+    serving = targets.serve(run, in_place=promoted)
+    if stranger := targets.stranger(run):
+        run.abort(stranger)
+    elif broken := targets.broken(run):
+        _broken(run, broken)
+    elif promoted and serving and faults.take_back(run):
+        run.end(Phase.SUCCEEDED, "Promoted")
+    elif serving and not promoted:
+        status.times.serving_at = run.now
+        run.condition("RolledOut", "True", "Serving")
+        run.enter(Phase.ANALYZING, "Serving", ", ".join(target.new_release for target in status.targets))
+
+
+def _wait(run: Step) -> None:
+    """Take in what is served until the release serves, and give up where nothing changes any more."""
+    status, look, asked = run.status, run.look, run.seen.asked
+    if look is not None and asked is not None and status.verdict is None:
         if targets.present(run):
-            _keep_up(run, run.look, run.seen.asked)
+            _keep_up(run, look, asked)
         else:
-            _past(run, run.look, run.seen.asked)
-    if run.stalled > run.patience:
-        releases = ", ".join(target.new_release for target in status.targets)
-        message = targets.not_changed(run, releases)
-        if run.seen.workloads is None or run.seen.platform_problem or status.problem:
-            _give_up(run, Verdict.ERROR, message)
-        else:
-            _broken(run, message)
+            _past(run, look, asked)
+    if run.stalled <= run.patience:
+        return
+    releases = ", ".join(target.new_release for target in status.targets)
+    message = targets.not_changed(run, releases)
+    if run.seen.workloads is None or run.seen.platform_problem or status.problem:
+        _give_up(run, Verdict.ERROR, message)
+    else:
+        _broken(run, message)
 
 
 def _analyzing(run: Step) -> None:

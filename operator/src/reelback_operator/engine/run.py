@@ -194,7 +194,7 @@ class Step:
         return self.seconds_since(self.status.blind_since) > PATIENCE
 
     def first_failure(self, look: Look, since: datetime | None) -> None:
-        """Note when the first request failed, as soon as Sentry knows; not before `since`, whatever a pod's clock says."""
+        """Note when the first request failed, as soon as Sentry knows; not before `since`, whatever clocks say."""
         failure, times = look.first_failure, self.status.times
         if failure and times.first_error_at is None:
             times.first_error_at = max(failure.at, since) if since else failure.at

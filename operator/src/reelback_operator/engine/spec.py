@@ -198,7 +198,7 @@ Check = Annotated[SequentialCheck | LatencyCheck | MetricCheck, Field(discrimina
 
 
 class Analysis(_Spec):
-    """How the candidate, or what already runs, is watched. The deadline is how long, `warmUp` what is left out of it."""
+    """How the candidate, or what already runs, is watched, and for how long; `warmUp` is left out of that."""
 
     interval: Duration = 2.0
     warm_up: Duration | None = None

@@ -71,8 +71,8 @@ class Judged(_Status):
     """What a check has judged of one target, and where it goes on.
 
     `known` and `history` are what the candidate's release and the old one had served before the candidate came.
-    `candidate` and `baseline` are the totals up to which was judged, at `judged_at` for the last time; `evidence` is the
-    detector's memory. `fallen` counts looks in a row whose totals were lower than that.
+    `candidate` and `baseline` are the totals up to which was judged, at `judged_at` for the last time. `evidence` is
+    the detector's memory. `fallen` counts looks in a row whose totals were lower than that.
     """
 
     known: Counts = Counts()
@@ -90,8 +90,9 @@ class TargetStatus(_Status):
 
     `image`, `env`, `added` and `references` are the pre-image: what the release changes, as it was, and the variables
     that were not there. `before` and `after` are the digests of the template without and with the release. `in_place`
-    says whether the target itself was asked to take it, `there` whether the release has been seen in its place, `resets` how often somebody took it away again. `served` is
-    what the old release has served until the rollback, some minutes before the run included.
+    says whether the target itself was asked to take it, `there` whether the release has been seen in its place,
+    `resets` how often somebody took it away again. `served` is what the old release has served until the rollback,
+    some minutes before the run included.
     """
 
     name: str

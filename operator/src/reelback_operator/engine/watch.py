@@ -107,7 +107,6 @@ def _deadline(run: Step) -> None:
 
 def _rolling_back(run: Step) -> None:
     """Take the faults back before they are over, in every target at once."""
-    status = run.status
     if targets.take_back(run):
         _finish(run)
     elif run.stalled > run.patience:

@@ -67,17 +67,15 @@ def ailment(pod: Pod, containers: Collection[str], now: datetime) -> Ailment | N
     scheduled = _condition(pod, "PodScheduled")
     if scheduled and scheduled.reason == "Unschedulable" and _since(scheduled, now) > UNSCHEDULABLE:
         return Ailment(line(f"pod {name} is unschedulable", scheduled.message), name)
-    for each in status.initContainerStatuses or []:
-        if found := _stuck(name, each):
-            return found
     own = [each for each in status.containerStatuses or [] if each.name in containers]
-    for each in own:
-        if found := _crashed(name, each) or _stuck(name, each):
-            return found
+    found = [_stuck(name, each) for each in status.initContainerStatuses or []]
+    found += [_crashed(name, each) or _stuck(name, each) for each in own]
+    if ailing := next((each for each in found if each), None):
+        return ailing
     condition = _condition(pod, "Ready")
     if condition and condition.status == "False" and _was_ready(condition, own) and _since(condition, now) > UNREADY:
         seconds = _since(condition, now).total_seconds()
-        return Ailment(line(f"pod {name} is not ready any more, for {seconds:.0f} s", condition.message), name, None)
+        return Ailment(line(f"pod {name} is not ready any more, for {seconds:.0f} s", condition.message), name)
     return None
 
 
