@@ -126,8 +126,8 @@ async def test_a_candidate_runs_beside_the_stable_pods_and_leaves_without_a_trac
     generation = get("deployment", name, "-n", NAMESPACE)["metadata"]["generation"]
 
     change = Change(f"{name}@1.5.0", env={"COLOUR": None, "REELBACK_FAULTS": "{}"})
-    await platform.set_candidate(name, change, 1)
-    await platform.set_candidate(name, change, 1)
+    await platform.set_candidate(Target(name=name), change, 1)
+    await platform.set_candidate(Target(name=name), change, 1)
     both = await until(platform, name, lambda seen: seen.candidate is not None and seen.candidate.ready == 1)
     assert both.candidate is not None
     assert (both.candidate.release, both.candidate.desired, both.candidate.problem) == (f"{name}@1.5.0", 1, None)
@@ -139,8 +139,8 @@ async def test_a_candidate_runs_beside_the_stable_pods_and_leaves_without_a_trac
     assert "valueFrom" in env["TOKEN"]
     assert made["metadata"]["ownerReferences"][0]["uid"] == owner.uid
 
-    await platform.remove_candidate(name)
-    await platform.remove_candidate(name)
+    await platform.remove_candidate(Target(name=name))
+    await platform.remove_candidate(Target(name=name))
     await until(platform, name, lambda seen: seen.candidate is None)
     assert running(name) == [f"{name}@1.4.0"] * 2
     assert get("deployment", name, "-n", NAMESPACE)["metadata"]["generation"] == generation

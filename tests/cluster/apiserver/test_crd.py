@@ -25,12 +25,15 @@ GOOD: dict[str, Any] = {
         "load": {"rps": 20},
         "analysis": {
             "interval": "2s",
+            "warmUp": "10s",
             "deadline": "3m",
             "checks": [
                 {"name": "errors", "type": "ErrorRate", "method": "Sequential", "alpha": "0.001", "minRatio": "1.5"},
                 {"name": "share", "type": "ErrorRate", "method": "Threshold", "max": "0.05"},
                 {"name": "newbug", "type": "NewIssue", "minEvents": 3},
                 {"name": "latency", "type": "LatencyP95", "max": "500ms", "consecutiveFailures": 3},
+                {"name": "slow", "type": "SlowRate", "slowerThan": "500ms"},
+                {"name": "sessions", "type": "CrashFreeSessions", "alpha": "0.01"},
             ],
         },
         "expect": {"verdict": "RolledBack", "maxTimeToDetect": "60s", "maxMTTR": "2m"},
@@ -38,6 +41,7 @@ GOOD: dict[str, Any] = {
 }
 
 
+TWO_PLACES = [{"name": "payment", "releaseFrom": {"imageTag": True, "variable": "APP"}}]
 FAULT = {"target": "payment", "values": {"payment.charge.error_rate": "1"}, "after": "10s", "duration": "20s"}
 METRIC = {
     "name": "payments",
@@ -113,12 +117,12 @@ REFUSED: list[tuple[str, tuple[str, ...], object, str]] = [
     ("no checks", CHECKS, None, "spec.analysis.checks: Required"),
     ("an empty list of checks", CHECKS, [], "spec.analysis.checks"),
     ("a check twice", CHECKS, check(type="NewIssue") * 2, "spec.analysis.checks[1]: Duplicate"),
-    (
-        "two tests of one question",
-        CHECKS,
-        [{"name": name, "type": "ErrorRate"} for name in ("a", "b")],
-        "spec.analysis.checks: Invalid",
-    ),
+    ("a warm-up up to the deadline", ("spec", "analysis", "warmUp"), "3m", "spec.analysis.warmUp"),
+    ("no data is fine", ("spec", "analysis", "onNoData"), "Ignore", "spec.analysis.onNoData"),
+    ("two places of a release", (*RELEASE, "targets"), TWO_PLACES, "spec.release.targets[0].releaseFrom"),
+    ("slow without a limit", CHECKS, check(type="SlowRate"), "spec.analysis.checks[0].slowerThan"),
+    ("sessions with a limit", CHECKS, check(type="CrashFreeSessions", max="1"), "spec.analysis.checks[0].type"),
+    ("latency with alpha", CHECKS, check(type="LatencyP95", max="1s", alpha="0.01"), "spec.analysis.checks[0].alpha"),
     ("an unknown check", CHECKS, check(type="Vibes"), "spec.analysis.checks[0].type"),
     ("alpha of one", CHECKS, check(type="ErrorRate", alpha="1.0"), "spec.analysis.checks[0].alpha"),
     ("alpha of nothing", CHECKS, check(type="ErrorRate", alpha="0.0"), "spec.analysis.checks[0].alpha"),
@@ -129,7 +133,6 @@ REFUSED: list[tuple[str, tuple[str, ...], object, str]] = [
     ("latency without max", CHECKS, check(type="LatencyP95"), "spec.analysis.checks[0].max"),
     ("latency as a number", CHECKS, check(type="LatencyP95", max="500"), "spec.analysis.checks[0].max"),
     ("latency, tested", CHECKS, check(type="LatencyP95", max="1s", method="Sequential"), "checks[0].method"),
-    ("an issue with alpha", CHECKS, check(type="NewIssue", alpha="0.01"), "spec.analysis.checks[0].alpha"),
     ("an issue with max", CHECKS, check(type="NewIssue", max="3"), "spec.analysis.checks[0].type"),
     ("an error rate with minEvents", CHECKS, check(type="ErrorRate", minEvents=3), "checks[0].minEvents"),
     ("load of nothing", ("spec", "load", "rps"), 0, "spec.load.rps"),

@@ -58,26 +58,35 @@ def start(cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
 def clean(cluster: Cluster) -> Iterator[None]:
     """Nothing is left of a test, and deleting it never takes long, operator or not."""
     yield
-    for kind in ("sentryscenarios", "deployments", "cronjobs", "jobs", "pods", "events"):
+    for kind in ("sentryscenarios", "deployments", "replicasets", "cronjobs", "jobs", "pods", "leases", "events"):
         arguments = ("delete", kind, "--all", "-n", NAMESPACE, "--timeout=10s", "--force", "--grace-period=0")
         done = cluster.kubectl(*arguments)
         assert done.returncode == 0, done.stderr
 
 
 def serve(cluster: Cluster, name: str, release: str) -> None:
-    """A Deployment with one ready pod, as its controller and a kubelet would have left them."""
+    """A Deployment with one ready pod, as its controllers and a kubelet would have left them."""
     labels = {"app": name}
     container = {"name": name, "image": "x", "env": [{"name": "SENTRY_RELEASE", "value": release}]}
-    spec = {"replicas": 1, "selector": {"matchLabels": labels}}
-    spec["template"] = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
     metadata = {"name": name, "namespace": NAMESPACE, "labels": labels}
     cluster.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
-    generation = cluster.get("deployment", name)["metadata"]["generation"]
+    deployment = cluster.get("deployment", name)
     counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
-    set_status(cluster, "deployment", name, {**counts, "observedGeneration": generation})
-    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}})
+    set_status(cluster, "deployment", name, {**counts, "observedGeneration": deployment["metadata"]["generation"]})
+    owned = {**metadata, "ownerReferences": [owner(deployment)]}
+    cluster.apply({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": owned, "spec": spec})
+    owned = {**metadata, "ownerReferences": [owner(cluster.get("replicaset", name))]}
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": owned, "spec": {"containers": [container]}})
     ready = {"type": "Ready", "status": "True"}
     set_status(cluster, "pod", name, {"phase": "Running", "conditions": [ready]})
+
+
+def owner(found: dict[str, Any]) -> dict[str, Any]:
+    """The reference by which what is made for an object belongs to it."""
+    reference = {"apiVersion": found["apiVersion"], "kind": found["kind"], "controller": True}
+    return {**reference, "name": found["metadata"]["name"], "uid": found["metadata"]["uid"]}
 
 
 def players(cluster: Cluster) -> None:
@@ -136,6 +145,7 @@ def test_without_sentry_nothing_is_rolled_out_and_nothing_is_left(cluster: Clust
     cluster.apply(scenario("spec", "analysis", "interval", value="1s"))
     start()
     ended = complete(cluster, 60)
+    assert cluster.get("lease", "reelback-payment") is None, "the target is given back"
     assert (ended["phase"], ended["verdict"]) == ("Failed", "Error")
     assert "nothing was rolled out" in ended["message"]
     assert cluster.get("job", "load") is None
