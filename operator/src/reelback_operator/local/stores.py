@@ -35,7 +35,7 @@ def redis(host: str, port: int, folder: Path) -> Server:
         "--port": str(port),
         "--dir": str(folder),
         "--appendonly": "yes",
-        "--appendfsync": "everysec",
+        "--appendfsync": "no",
         "--save": "",
         "--maxmemory": "256mb",
     }
