@@ -63,7 +63,9 @@ def measured(sentry: httpx2.Client, status: dict[str, Any]) -> Run:
     decision, window = times["detectedAt"], (times["appliedAt"], datetime.now(UTC) + timedelta(seconds=1))
     requests = by_second(sentry, f"release:{release}", "count()", *window)
     failed = by_second(sentry, f"release:{release}", "failure_count()", *window)
-    players = by_second(sentry, "release:gateway@1.4.0", "failure_count()", *window)
+    # Until the candidate is gone: what fails later, it cannot have failed.
+    gone = times["rolledBackAt"] + timedelta(seconds=1)
+    players = by_second(sentry, "release:gateway@1.4.0", "failure_count()", window[0], gone)
     errors = sentry.get(
         f"{SENTRY}/events/",
         params={"dataset": "errors", "field": "timestamp", "query": f"release:{release}", "sort": "timestamp",
