@@ -37,6 +37,9 @@ from reelback_common.settings import ServiceSettings
 EXPORT_SECONDS = 5.0
 """How long a batch of spans is tried to be delivered; then it is dropped."""
 
+SPAN_DELAY_MS = 250
+"""How long spans wait for others: a verdict cannot come before the spans that it rests on."""
+
 CLOSE_SECONDS = 2.0
 """How long the last spans, errors and sessions each have at the end."""
 
@@ -112,7 +115,9 @@ def _start_sdks(service: str, settings: ServiceSettings, release: str) -> Tracer
     provider = TracerProvider(resource=Resource.create(resource))
     provider.add_span_processor(_ReleaseAttributes(release, environment))
     if exporter := _exporter(settings):
-        provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=4096, schedule_delay_millis=1000))
+        provider.add_span_processor(
+            BatchSpanProcessor(exporter, max_queue_size=4096, schedule_delay_millis=SPAN_DELAY_MS)
+        )
     trace.set_tracer_provider(provider)
     _start_sentry(service, settings, release, environment)
     # The last one wins when a caller sends both: traceparent also has the state of other people's tracers.
