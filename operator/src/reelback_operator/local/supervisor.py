@@ -29,6 +29,7 @@ class Supervisor:
         self._stores = {name: Child(spec, home.log(name), changed) for name, spec in plan.stores.items()}
         self._services = {name: Instances(name, plan, home, changed, self._spawn) for name in plan.services}
         self._load: Child | None = None
+        self._load_turn = asyncio.Lock()  # two who ask at once would start players twice
         self._rps = 0.0
 
     async def start(self) -> None:
@@ -95,18 +96,24 @@ class Supervisor:
 
     async def set_load(self, rps: float) -> None:
         """Run the players; already running at this rate, they are left alone."""
-        if self._load and self._rps == rps:
-            return
-        await self.remove_load()
-        self._rps = rps
-        self._load = Child(self._plan.players(rps), self._home.log(LOADGEN), self._changed)
-        self._load.start()
+        async with self._load_turn:
+            if self._load and self._rps == rps:
+                return
+            await self._end_load()
+            self._rps = rps
+            self._load = Child(self._plan.players(rps), self._home.log(LOADGEN), self._changed)
+            self._load.start()
 
     async def remove_load(self) -> None:
         """End the players."""
+        async with self._load_turn:
+            await self._end_load()
+
+    async def _end_load(self) -> None:
+        # Until they have ended they are still here: whoever asks meanwhile must not start others beside them.
         if self._load:
-            load, self._load = self._load, None
-            await load.stop()
+            await self._load.stop()
+            self._load = None
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
