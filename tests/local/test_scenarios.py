@@ -105,7 +105,10 @@ def test_an_outage_ends_although_the_run_is_killed_in_the_middle(stack: Stack, t
     read_until(first, "FaultServing")
     first.kill()
     first.communicate()
-    assert payment()["env"] == {**before["env"], "REELBACK_FAULTS": '{"payment.charge.error_rate": 1}'}
+    assert payment()["stable"]["template"]["env"] == {
+        **before["stable"]["template"]["env"],
+        "REELBACK_FAULTS": '{"payment.charge.error_rate": 1}',
+    }
     assert payment()["stable"]["release"] == before["stable"]["release"]
 
     second = stack.run("run", file, seconds=200)

@@ -76,6 +76,7 @@ async def test_an_incident_of_both_releases_is_not_the_candidates_fault(
     assert any(failed for _, release, failed in place.served if release == "payment@1.4.0")
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("strategy", ["Canary", "Replace"])
 async def test_killed_at_any_await_it_rolls_back_exactly_once(
     world: MakeWorld, scenario: MakeScenario, strategy: str

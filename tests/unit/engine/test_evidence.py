@@ -297,9 +297,10 @@ def failed_more(status: Status) -> bool:
     return tail < 1e-6
 
 
+@pytest.mark.timeout(400)
 async def test_no_world_gets_a_bad_release_promoted(world: MakeWorld, scenario: MakeScenario) -> None:
     verdicts: dict[str, int] = {}
-    for seed in range(250):
+    for seed in range(100):
         place, changes = drawn(random.Random(seed), world)
         status = await place.play(scenario(changes), limit=900)
         assert status.complete, (seed, status)
