@@ -13,11 +13,17 @@ from tests.cluster.apiserver.server import NAMESPACE, OPERATOR_CHART, Cluster, r
 
 
 @pytest.fixture(scope="session")
-def apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The API server without any of this project's things in it."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if not assets:
+def assets() -> str:
+    """The folder with Kubernetes' binaries."""
+    found = os.environ.get("KUBEBUILDER_ASSETS")
+    if not found:
         pytest.skip("needs etcd, kube-apiserver and kubectl: KUBEBUILDER_ASSETS names no folder with them")
+    return found
+
+
+@pytest.fixture(scope="session")
+def apiserver(assets: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The API server without any of this project's things in it."""
     with running(assets, tmp_path_factory.mktemp("apiserver")) as cluster:
         yield cluster
 

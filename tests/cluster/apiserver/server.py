@@ -1,4 +1,4 @@
-"""A real API server (etcd and kube-apiserver, no controllers) for what only needs the API.
+"""A real API server (etcd and kube-apiserver), and the controllers that make pods where a test needs them.
 
 The binaries come from the folder KUBEBUILDER_ASSETS, the name that controller-runtime's envtest made usual.
 """
@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,11 +119,9 @@ def running(assets: str, folder: Path) -> Iterator[Cluster]:
             "--disable-admission-plugins=ServiceAccount",
         ],
     }
-    processes = []
-    try:
+    with ExitStack() as processes:
         for name, arguments in commands.items():
-            with (folder / f"{name}.log").open("w") as log:
-                processes.append(subprocess.Popen([f"{assets}/{name}", *arguments], stdout=log, stderr=log))
+            processes.enter_context(_process(assets, name, arguments, folder))
         cluster = Cluster(f"https://127.0.0.1:{port}", folder, f"{assets}/kubectl")
         wait_for(
             lambda: cluster.kubectl("get", "--raw", "/readyz").returncode == 0,
@@ -132,10 +130,32 @@ def running(assets: str, folder: Path) -> Iterator[Cluster]:
         )
         cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         yield cluster
+
+
+@contextmanager
+def controllers(cluster: Cluster, assets: str) -> Iterator[None]:
+    """kube-controller-manager with what rolls Deployments out and deletes what belonged to something deleted."""
+    kinds = ("deployment-controller", "replicaset-controller", "garbage-collector-controller")
+    arguments = [
+        f"--kubeconfig={cluster.kubeconfig('admin')}",
+        f"--controllers={','.join(kinds)}",
+        "--leader-elect=false",
+        f"--secure-port={free_port()}",
+        f"--cert-dir={cluster.folder}/controllers",
+    ]
+    with _process(assets, "kube-controller-manager", arguments, cluster.folder):
+        yield
+
+
+@contextmanager
+def _process(assets: str, name: str, arguments: list[str], folder: Path) -> Iterator[None]:
+    with (folder / f"{name}.log").open("w") as log:
+        process = subprocess.Popen([f"{assets}/{name}", *arguments], stdout=log, stderr=log)
+    try:
+        yield
     finally:
-        for process in reversed(processes):
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()

@@ -35,6 +35,13 @@ def template(env: list[dict[str, Any]] | None = None, **container: Any) -> PodTe
         (template([FROM_MAP]), None, "payment@1.4.0"),
         (template(envFrom=[{"configMapRef": {"name": "app"}}]), None, "payment@1.4.1"),
         (template(EXPANDED), None, "payment@1.4.0"),
+        (template([*EXPANDED, {"name": "VERSION", "value": "later"}]), None, "payment@1.4.0"),
+        (
+            template([EXPANDED[0], {"name": "SENTRY_RELEASE", "value": "$$(VERSION)@$(VERSION)"}]),
+            None,
+            "$(VERSION)@1.4.0",
+        ),
+        (template([{"name": "SENTRY_RELEASE", "value": "payment@1"}, FROM_MAP]), None, "payment@1.4.0"),
         (template([FROM_LABEL]), None, "1.4.0"),
         (template([{"name": "APP", "value": "1.4.0"}]), {"variable": "APP"}, "payment@1.4.0"),
         (template(), {"imageTag": True}, "payment@1.4.0"),
@@ -54,6 +61,7 @@ def test_a_release_is_found_wherever_it_is(made: PodTemplateSpec, origin: dict[s
         (template([FROM_SECRET]), "a reference which cannot be read here"),
         (template(), "has no SENTRY_RELEASE, its releases cannot be told apart"),
         (template([EXPANDED[1]]), "refers to VERSION, which is not there"),
+        (template([EXPANDED[1], EXPANDED[0]]), "refers to VERSION, which is not there before it"),
         (template(envFrom=[{"secretRef": {"name": "app"}}]), "perhaps in a Secret"),
         (template([FROM_MAP | {"valueFrom": {"configMapKeyRef": {"name": "app", "key": "x"}}}]), "which has no x"),
     ],
@@ -62,3 +70,9 @@ def test_a_release_that_cannot_be_told_is_refused_with_a_way_out(made: PodTempla
     with pytest.raises(Ambiguous, match=message) as caught:
         release(Target(name="payment"), made, MAPS)
     assert "targets[].releaseFrom" in str(caught.value)
+
+
+def test_a_digest_is_no_tag() -> None:
+    target = Target(name="payment", release_from=ReleaseFrom(image_tag=True))
+    with pytest.raises(Ambiguous, match="has no tag in the image registry:5000/payment@sha256:ab"):
+        release(target, template(image="registry:5000/payment@sha256:ab"), {})

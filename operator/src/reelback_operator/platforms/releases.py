@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lightkube.models.core_v1 import Container, EnvVar, PodTemplateSpec
 
@@ -11,7 +11,7 @@ from reelback_operator.platforms.base import Target
 from reelback_operator.platforms.templates import Ambiguous, given, main_container
 
 ConfigMaps = Mapping[str, Mapping[str, str]]
-_REFERENCE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
+_REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 _FIELD = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 _SAY = "say targets[].releaseFrom"
 
@@ -22,8 +22,8 @@ def config_maps(target: Target, template: PodTemplateSpec) -> set[str]:
     if origin and not origin.variable:
         return set()
     container = main_container(target, template)
-    plain = [entry for entry in container.env or [] if entry.name == target.variable and entry.valueFrom is None]
-    if plain and not _REFERENCE.search(plain[-1].value or ""):
+    last = next((entry for entry in reversed(container.env or []) if entry.name == target.variable), None)
+    if last and last.valueFrom is None and not _REFERENCE.search(last.value or ""):
         return set()
     named = [entry.valueFrom.configMapKeyRef for entry in container.env or [] if entry.valueFrom]
     sources = [source.configMapRef for source in container.envFrom or []]
@@ -35,13 +35,13 @@ def release(target: Target, template: PodTemplateSpec, maps: ConfigMaps) -> str:
     origin = target.release_from
     container, metadata = main_container(target, template), template.metadata
     if origin and origin.image_tag:
-        _, _, tag = (container.image or "").rpartition("/")[2].partition(":")
-        return _of(target, tag.partition("@")[0], f"no tag in the image {container.image}")
+        tagged, _, _ = (container.image or "").rpartition("/")[2].partition("@")
+        return _of(target, tagged.partition(":")[2], f"no tag in the image {container.image}")
     if origin and (origin.label or origin.annotation):
         kind, key = ("label", origin.label) if origin.label else ("annotation", origin.annotation)
         values = ((metadata.labels if origin.label else metadata.annotations) if metadata else None) or {}
         return _of(target, values.get(key or "", ""), f"no {kind} {key} in its template")
-    value = _variable(target.variable, container, template, maps, ())
+    value = _variable(target.variable, container.env or [], container, template, maps)
     missing = f"no {target.variable}, its releases cannot be told apart: {_SAY}"
     # The SDK takes SENTRY_RELEASE as it is.
     return value if value and origin is None else _of(target, value or "", missing)
@@ -54,23 +54,27 @@ def _of(target: Target, value: str, missing: str) -> str:
 
 
 def _variable(
-    name: str, container: Container, template: PodTemplateSpec, maps: ConfigMaps, within: tuple[str, ...]
+    name: str, entries: Sequence[EnvVar], container: Container, template: PodTemplateSpec, maps: ConfigMaps
 ) -> str | None:
-    """The value of a variable as the container will have it, None when it has none."""
-    entry = next((entry for entry in reversed(container.env or []) if entry.name == name), None)
-    if entry is None:
+    """The value of a variable as the container will have it, None when it has none.
+
+    Of several `entries` the last one counts, and it may refer to those before it, as the kubelet sees them.
+    """
+    index = max((place for place, entry in enumerate(entries) if entry.name == name), default=None)
+    if index is None:
         return _from_sources(name, container, maps)
-    if entry.valueFrom is not None:
-        return _referenced(name, entry, template, maps)
-    value = entry.value or ""
-    for other in _REFERENCE.findall(value):
-        if other in within:
-            raise Ambiguous(f"has a {name} that refers to itself")
-        found = _variable(other, container, template, maps, (*within, name))
+    if entries[index].valueFrom is not None:
+        return _referenced(name, entries[index], template, maps)
+
+    def expanded(match: re.Match[str]) -> str:
+        if match[1] is None:  # `$$`, which stands for itself
+            return "$"
+        found = _variable(match[1], entries[:index], container, template, maps)
         if found is None:
-            raise Ambiguous(f"has a {name} that refers to {other}, which is not there: {_SAY}")
-        value = value.replace(f"$({other})", found)
-    return value
+            raise Ambiguous(f"has a {name} that refers to {match[1]}, which is not there before it: {_SAY}")
+        return found
+
+    return _REFERENCE.sub(expanded, entries[index].value or "")
 
 
 def _from_sources(name: str, container: Container, maps: ConfigMaps) -> str | None:

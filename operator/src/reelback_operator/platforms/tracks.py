@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from lightkube.models.core_v1 import PodTemplateSpec
 from lightkube.resources.apps_v1 import Deployment, ReplicaSet
 from lightkube.resources.core_v1 import Pod
 
@@ -137,12 +138,10 @@ def _track(
 
 def _instances(target: Target, seen: Seen, now: datetime) -> _Instances:
     found = _Instances()
-    try:
-        wanted: Template | None = read(target, given(seen.deployment.spec).template)
-    except Ambiguous:
-        wanted = None
+    wanted = _read(target, given(seen.deployment.spec).template)
     templates = {
-        given(given(each.metadata).uid): read(target, given(given(each.spec).template)) == wanted if wanted else False
+        given(given(each.metadata).uid): wanted is not None
+        and _read(target, given(given(each.spec).template)) == wanted
         for each in seen.replica_sets
         if _owned(each, given(given(seen.deployment.metadata).uid))
     }
@@ -151,6 +150,14 @@ def _instances(target: Target, seen: Seen, now: datetime) -> _Instances:
         if owners and health.alive(pod, now):
             (found.current if templates[owners[0]] else found.others).append(pod)
     return found
+
+
+def _read(target: Target, template: PodTemplateSpec) -> Template | None:
+    """The template, None where nobody can tell which container serves, as in a ReplicaSet of years ago."""
+    try:
+        return read(target, template)
+    except Ambiguous:
+        return None
 
 
 def _owned(replica_set: ReplicaSet, uid: str) -> bool:
