@@ -1,146 +1,31 @@
-"""The Kubernetes platform on Deployments that really roll out, with exactly the rights of the operator's chart.
-
-kube-controller-manager makes the pods, the small kubelet of `kubelet.py` lets them come up, crash and go.
-"""
+"""The Kubernetes platform on Deployments that really roll out, with exactly the rights of the operator's chart."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from lightkube import AsyncClient, KubeConfig
-from lightkube.models.meta_v1 import OwnerReference
 from reelback_operator.engine.workload import Change, Workload
-from reelback_operator.platforms.base import PlatformError, Target
-from reelback_operator.platforms.kubernetes import KubernetesPlatform
+from reelback_operator.platforms.base import PlatformError
 
-from tests.cluster.apiserver.conftest import rendered
-from tests.cluster.apiserver.kubelet import kubelet
-from tests.cluster.apiserver.server import NAMESPACE, Cluster, controllers, running
-from tests.cluster.apiserver.test_crd import scenario
+from tests.cluster.apiserver.rollouts.conftest import Platforms
+from tests.cluster.apiserver.rollouts.team import (
+    PAYMENT,
+    Object,
+    create,
+    deployment,
+    look,
+    serve,
+    serves,
+    serving,
+    until,
+    written,
+)
+from tests.cluster.apiserver.server import Cluster
 
-PAYMENT = Target(name="payment")
 NEW = Change("payment@1.5.0")
-Platforms = Callable[..., KubernetesPlatform]
-Object = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def cluster(assets: str, helm: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """An API server with the controllers, a kubelet and the operator's chart."""
-    if not (Path(assets) / "kube-controller-manager").exists():
-        pytest.skip("needs kube-controller-manager, which is not in KUBEBUILDER_ASSETS")
-    folder = tmp_path_factory.mktemp("rollouts")
-    with running(assets, folder) as cluster, controllers(cluster, assets), kubelet(cluster, folder):
-        cluster.apply(rendered(helm))
-        done = cluster.kubectl(
-            "wait", "--for=condition=Established", "--timeout=30s", "crd/sentryscenarios.reelback.dev"
-        )
-        assert done.returncode == 0, done.stderr
-        cluster.kubectl("delete", "deployment", "reelback-operator")
-        yield cluster
-
-
-@pytest.fixture(autouse=True)
-def clean(cluster: Cluster) -> Iterator[None]:
-    """Nothing is left of a test."""
-    yield
-    for kind in (
-        "sentryscenarios",
-        "deployments",
-        "statefulsets",
-        "jobs",
-        "replicasets",
-        "pods",
-        "leases",
-        "configmaps",
-    ):
-        done = cluster.kubectl("delete", kind, "--all", "--timeout=30s", "--force", "--grace-period=0")
-        assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture
-async def platform(cluster: Cluster) -> AsyncIterator[Platforms]:
-    """Makes the platform of a scenario, and the scenario."""
-    async with AsyncClient(KubeConfig.from_file(cluster.kubeconfig("operator")).get()) as client:
-
-        def made(name: str = "trial") -> KubernetesPlatform:
-            cluster.apply(scenario("metadata", "name", value=name))
-            uid = cluster.get("ssc", name)["metadata"]["uid"]
-            owner = OwnerReference("reelback.dev/v1alpha1", "SentryScenario", name, uid, controller=True)
-            return KubernetesPlatform(client, NAMESPACE, owner)
-
-        yield made
-
-
-def deployment(image: str = "pay:works", replicas: int = 1, **spec: Any) -> Object:
-    """The team's Deployment; `spec` is about its pods."""
-    container = {"name": "payment", "image": image, "env": [{"name": "SENTRY_RELEASE", "value": "payment@1.4.0"}]}
-    labels = {"app": "payment"}
-    above = {key: spec.pop(key) for key in ("minReadySeconds", "paused", "progressDeadlineSeconds") if key in spec}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "payment", "namespace": NAMESPACE},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"terminationGracePeriodSeconds": 30, "containers": [container], **spec},
-            },
-            **above,
-        },
-    }
-
-
-def serving(variables: list[Object], *others: Object, **more: Any) -> list[Object]:
-    """The containers of a pod, the serving one last."""
-    return [*others, {"name": "payment", "image": "pay:works", "env": variables, **more}]
-
-
-def create(cluster: Cluster, document: Object) -> None:
-    """As `kubectl create` does, which refuses less than apply."""
-    done = cluster.kubectl("create", "-f", "-", stdin=document)
-    assert done.returncode == 0, done.stderr
-
-
-def written(cluster: Cluster, name: str = "payment") -> Object:
-    return dict(cluster.get("deployment", name)["spec"]["template"]["spec"]["containers"][0])
-
-
-async def look(platform: KubernetesPlatform, target: Target = PAYMENT) -> Workload:
-    found = (await platform.observe([target]))[target.name]
-    assert found is not None
-    return found
-
-
-async def until(
-    platform: KubernetesPlatform, what: str, holds: Callable[[Workload], object], target: Target = PAYMENT
-) -> Workload:
-    """The first look of which it holds."""
-    end = time.monotonic() + 40
-    while True:
-        found = await look(platform, target)
-        if holds(found):
-            return found
-        assert time.monotonic() < end, f"{what}: not within 40 s, but {found}"
-        await asyncio.sleep(0.2)
-
-
-async def serve(cluster: Cluster, platform: KubernetesPlatform, document: Object, target: Target = PAYMENT) -> Workload:
-    """Create the team's Deployment and wait until it serves."""
-    create(cluster, document)
-    return await until(platform, "it serves", serves, target)
-
-
-def serves(found: Workload) -> bool:
-    return found.settled and found.stable.ready == found.stable.desired
 
 
 def candidate_serves(found: Workload) -> bool:
@@ -239,7 +124,7 @@ async def test_a_candidate_that_cannot_serve_has_a_problem(
 async def test_starting_slowly_is_no_problem(cluster: Cluster, platform: Platforms) -> None:
     mine = platform()
     await serve(cluster, mine, deployment())
-    await mine.set_candidate(PAYMENT, Change("payment@1.5.0", image="pay:works-9"), 1)
+    await mine.set_candidate(PAYMENT, Change("payment@1.5.0", image="pay:works-7"), 1)
     problems = set()
 
     def served(found: Workload) -> bool:
@@ -252,7 +137,7 @@ async def test_starting_slowly_is_no_problem(cluster: Cluster, platform: Platfor
 
 async def test_min_ready_seconds_are_waited_for(cluster: Cluster, platform: Platforms) -> None:
     mine = platform()
-    found = await serve(cluster, mine, deployment(replicas=3, minReadySeconds=5, progressDeadlineSeconds=200))
+    found = await serve(cluster, mine, deployment(replicas=3, minReadySeconds=3, progressDeadlineSeconds=200))
     assert found.patience > 200
     await mine.set_stable(PAYMENT, NEW)
     seen = []
@@ -264,7 +149,7 @@ async def test_min_ready_seconds_are_waited_for(cluster: Cluster, platform: Plat
 
     begun = time.monotonic()
     await until(mine, "three pods, one after the other", done)
-    assert time.monotonic() - begun >= 10, "each takes five seconds"
+    assert time.monotonic() - begun >= 6, "each takes three seconds"
     assert len({ready for ready, _ in seen}) > 2, "what moves is seen"
 
 
