@@ -322,7 +322,7 @@ async def test_the_teams_own_apply_does_not_conflict_with_what_was_done(cluster:
     await until(mine, "it serves", serves)
     await mine.claim(PAYMENT)
     await mine.set_stable(PAYMENT, Change("payment@1.5.0", env={"NEW": "1"}))
-    applied("payment@1.5.0")
+    applied("payment@1.6.0")
     await mine.set_stable(PAYMENT, Change(env={"SENTRY_RELEASE": "payment@1.4.0", "NEW": None}))
     applied("payment@1.4.0")
     await mine.release(PAYMENT)
