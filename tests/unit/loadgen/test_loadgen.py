@@ -99,9 +99,11 @@ def test_players_keep_the_rate_and_mostly_spin(gateway: Gateway) -> None:
         out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
     begun = gateway.times[0] + 5  # by then the players have all begun
-    assert sum(begun <= at < begun + 3 for at in gateway.times) / 3 == pytest.approx(40, rel=0.15)
+    rate = sum(begun <= at < begun + 3 for at in gateway.times) / 3
+    assert 25 < rate < 46, "a busy machine makes it less, nothing makes it more"
     assert " 0 failed (0.0%)" in out
-    assert int(out.split()[0]) == pytest.approx(len(gateway.seen), abs=10)  # what the end cut is not counted
+    cut = len(gateway.seen) - int(out.split()[0])
+    assert 0 <= cut <= 40, "each of the 40 players has at most one request that the end cuts"
 
     counts = gateway.counts()
     emails = {body["email"] for _, path, _, body in gateway.seen if path == "users"}
