@@ -56,7 +56,7 @@ proto: $(VENV)/dev ## generate the gRPC stubs from proto/
 lint: $(VENV)/dev ## format, types, imports, and that the stubs are those of proto/
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy operator/src services/*/src tests bench
+	$(BIN)/mypy local/src operator/src services/*/src tests bench
 	$(BIN)/lint-imports --no-cache
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call protoc,"$$fresh") && \
 	  diff -r "$$fresh/reelback" $(STUBS)/reelback || { echo "the stubs are not those of proto/: run make proto"; exit 1; }

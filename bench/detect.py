@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reelback_operator.engine import detector
-from reelback_operator.engine.status import Counts
+from reelback_operator.engine.judging import detector
+from reelback_operator.engine.model.status import Counts
 
 from bench.rules import Rule, Sequential, Threshold, fixed_horizon
 from bench.streams import World, draw

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from reelback_operator.engine import detector
-from reelback_operator.engine.status import Counts
+from reelback_operator.engine.judging import detector
+from reelback_operator.engine.model.status import Counts
 
 from bench.streams import Array, Stream
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from reelback_operator.engine.status import Counts
+from reelback_operator.engine.model.status import Counts
 
 Array = NDArray[np.int64]
 Rates = NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from reelback_operator.local import values
+from reelback_local.layout import values
 
 from tests.local.stack import Stack
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from lightkube import AsyncClient, KubeConfig
 from lightkube.models.meta_v1 import OwnerReference
-from reelback_operator.engine.workload import Change, Workload
+from reelback_operator.engine.model.workload import Change, Workload
 from reelback_operator.platforms.base import PlatformError, Target
 from reelback_operator.platforms.kubernetes import KubernetesPlatform
 

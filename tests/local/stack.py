@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 import httpx2
 import psutil
-from reelback_operator.local import ports, values
-from reelback_operator.local.home import Home
-from reelback_operator.local.plan import plan
-from reelback_operator.local.status import Process, StackStatus
+from reelback_local.layout import ports, values
+from reelback_local.layout.home import Home
+from reelback_local.layout.plan import plan
+from reelback_local.status import Process, StackStatus
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("reelback")

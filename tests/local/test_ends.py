@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from reelback_operator.local import values
+from reelback_local.layout import values
 
 from tests.local.stack import Player, Stack, read_until, until
 

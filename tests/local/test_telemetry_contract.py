@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from reelback_operator.local import values
+from reelback_local.layout import values
 
 from tests.local.stack import Player, Stack, until
 from tests.telemetry_contract import EDGES, SERVICES, UNTRACED, Edge

@@ -34,7 +34,7 @@ def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if mongod := shutil.which("mongod"):
         command = [mongod, "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1"]
     else:
-        stand_in = ["-m", "reelback_operator.local.mongo", "--port", str(port), "--file", str(folder / "mongo.mv")]
+        stand_in = ["-m", "reelback_local.stores.mongo", "--port", str(port), "--file", str(folder / "mongo.mv")]
         command = [sys.executable, *stand_in]
     with _running(command, port, folder):
         yield f"mongodb://127.0.0.1:{port}"

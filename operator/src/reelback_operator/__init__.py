@@ -1,1 +1,1 @@
-"""The operator: the scenario engine, the platforms it acts on, and the reelback command."""
+"""The operator: the scenario engine, the platform it acts on, and what kopf hears."""

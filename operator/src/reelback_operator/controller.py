@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 
 from reelback_operator.engine import step as engine
-from reelback_operator.engine.actions import (
+from reelback_operator.engine.model.actions import (
     Action,
     Claim,
     GiveBack,
@@ -22,9 +22,9 @@ from reelback_operator.engine.actions import (
     SetLoad,
     SetStable,
 )
-from reelback_operator.engine.observations import Observations
+from reelback_operator.engine.model.observations import Observations
+from reelback_operator.engine.model.resource import Scenario, Status
 from reelback_operator.engine.questions import question
-from reelback_operator.engine.resource import Scenario, Status
 from reelback_operator.platforms.base import Platform, PlatformError
 from reelback_operator.sentry import Sentry, SentryError
 

@@ -6,7 +6,7 @@ from collections import Counter as Tally
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from reelback_operator.engine.resource import Phase, Status
+from reelback_operator.engine.model.resource import Phase, Status
 
 SECONDS = (1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600)
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from reelback_operator import metrics
 from reelback_operator.controller import Controller
-from reelback_operator.engine import faults
-from reelback_operator.engine.resource import Condition, Event, Phase, Scenario, SpecError, Status, Verdict
+from reelback_operator.engine.model.resource import Condition, Event, Phase, Scenario, SpecError, Status, Verdict
+from reelback_operator.engine.phases import faults
 from reelback_operator.platforms.base import PlatformError
 from reelback_operator.store import Conflict, Resource, Store
 

@@ -17,7 +17,7 @@ from lightkube.models.core_v1 import ObjectReference
 from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
 from lightkube.resources.events_v1 import Event
 
-from reelback_operator.engine.resource import API_VERSION, ENDS, KIND, Spec
+from reelback_operator.engine.model.resource import API_VERSION, ENDS, KIND, Spec
 
 GROUP, VERSION = API_VERSION.split("/")
 PLURAL = "sentryscenarios"

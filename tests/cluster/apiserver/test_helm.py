@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from lightkube import AsyncClient, KubeConfig
 from lightkube.models.meta_v1 import OwnerReference
-from reelback_operator.engine.workload import Change
+from reelback_operator.engine.model.workload import Change
 from reelback_operator.platforms.base import Target
 from reelback_operator.platforms.kubernetes import KubernetesPlatform
 

@@ -26,7 +26,7 @@ class Broker:
         return f"kafka://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "reelback_operator.local.kafka", "--folder", str(self._folder)]
+        command = [sys.executable, "-m", "reelback_local.stores.kafka", "--folder", str(self._folder)]
         command += ["--port", str(self._port), "--controller-port", str(self._controller)]
         log = self._folder / "stdout"
         with log.open("a") as out:

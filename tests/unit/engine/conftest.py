@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from reelback_operator import controller
-from reelback_operator.engine.resource import Scenario
+from reelback_operator.engine.model.resource import Scenario
 from reelback_operator.platforms.base import Change
 
 from tests.unit.engine.world import Deployed, World

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from reelback_operator.engine import checks, rates
-from reelback_operator.engine.observations import Issue, Latency, Look, Measurement
-from reelback_operator.engine.status import CheckStatus, Counts, Status, TargetStatus
+from reelback_operator.engine.judging import checks, rates
+from reelback_operator.engine.model.observations import Issue, Latency, Look, Measurement
+from reelback_operator.engine.model.status import CheckStatus, Counts, Status, TargetStatus
 
 from tests.unit.engine.conftest import MakeScenario
 

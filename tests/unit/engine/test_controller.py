@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from reelback_operator.engine.resource import Phase, Verdict
+from reelback_operator.engine.model.resource import Phase, Verdict
 
 from tests.unit.engine.conftest import MakeScenario, MakeWorld
 

@@ -9,8 +9,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from reelback_operator.engine import detector
-from reelback_operator.engine.status import Counts
+from reelback_operator.engine.judging import detector
+from reelback_operator.engine.model.status import Counts
 
 RATIO, ALPHA = 1.5, 0.001
 LIMIT = math.log(1 / ALPHA)

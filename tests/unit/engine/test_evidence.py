@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from reelback_operator.engine.resource import Phase, Status, Verdict
+from reelback_operator.engine.model.resource import Phase, Status, Verdict
 from reelback_operator.platforms.base import Change, PlatformError
 from reelback_operator.sentry import SentryError
 

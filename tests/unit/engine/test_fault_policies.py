@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from reelback_operator.engine.resource import Phase, Verdict
+from reelback_operator.engine.model.resource import Phase, Verdict
 from reelback_operator.platforms.base import Change, PlatformError
 from reelback_operator.sentry import SentryError
 

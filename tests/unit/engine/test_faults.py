@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from reelback_operator.controller import Controller
-from reelback_operator.engine import faults
 from reelback_operator.engine import step as step_module
-from reelback_operator.engine.observations import Observations
-from reelback_operator.engine.resource import Phase, Verdict
+from reelback_operator.engine.model.observations import Observations
+from reelback_operator.engine.model.resource import Phase, Verdict
+from reelback_operator.engine.phases import faults
 from reelback_operator.platforms.base import Change
 
 from tests.unit.engine.conftest import MakeScenario, MakeWorld

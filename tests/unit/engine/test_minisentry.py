@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from reelback_operator.engine.actions import MarkDeploy
-from reelback_operator.engine.observations import Measurement, Question
-from reelback_operator.engine.spec import MetricCheck, SlowRateCheck
-from reelback_operator.engine.status import Counts
+from reelback_operator.engine.model.actions import MarkDeploy
+from reelback_operator.engine.model.observations import Measurement, Question
+from reelback_operator.engine.model.spec import MetricCheck, SlowRateCheck
+from reelback_operator.engine.model.status import Counts
 from reelback_operator.sentry import Sentry, SentryError
 
 from tests.unit.minisentry.conftest import TOKEN, Server

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from reelback_operator.controller import Controller
 from reelback_operator.engine import step as step_module
-from reelback_operator.engine.observations import Observations
+from reelback_operator.engine.model.observations import Observations
+from reelback_operator.engine.model.resource import Phase, Scenario, Verdict
 from reelback_operator.engine.questions import question
-from reelback_operator.engine.resource import Phase, Scenario, Verdict
 from reelback_operator.platforms.base import Change, PlatformError
 from reelback_operator.sentry import SentryError
 

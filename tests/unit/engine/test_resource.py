@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from reelback_operator.engine.resource import Scenario, SpecError, Status
+from reelback_operator.engine.model.resource import Scenario, SpecError, Status
 
 from tests.unit.engine.conftest import OUTAGE, SCENARIO
 

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from reelback_operator.engine.observations import Issue, Measurement, Question
-from reelback_operator.engine.spec import MetricCheck, SlowRateCheck
-from reelback_operator.engine.status import Counts
+from reelback_operator.engine.model.observations import Issue, Measurement, Question
+from reelback_operator.engine.model.spec import MetricCheck, SlowRateCheck
+from reelback_operator.engine.model.status import Counts
 from reelback_operator.sentry import Sentry, SentryError
 from reelback_operator.sentry import api as api_module
 

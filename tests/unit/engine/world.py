@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reelback_operator.controller import Controller
-from reelback_operator.engine.resource import Scenario, Status
+from reelback_operator.engine.model.resource import Scenario, Status
 from reelback_operator.platforms.base import Change, PlatformError, Target, Template, Track, Workload
 from reelback_operator.sentry import Sentry, SentryError
 from reelback_operator.sentry.api import Api as Requests

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pytest
 import yaml
 from pydantic import BaseModel
-from reelback_operator.engine.resource import Phase, Scenario, Spec, Status, Verdict
+from reelback_operator.engine.model.resource import Phase, Scenario, Spec, Status, Verdict
 
 ROOT = Path(__file__).parents[3]
 CRD = yaml.safe_load((ROOT / "charts/reelback-operator/crd/sentryscenarios.yaml").read_text())

@@ -9,7 +9,7 @@ from lightkube.models.core_v1 import Container, EnvVar
 from lightkube.models.meta_v1 import ManagedFieldsEntry, OwnerReference
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.batch_v1 import CronJob
-from reelback_operator.engine.workload import Change
+from reelback_operator.engine.model.workload import Change
 from reelback_operator.platforms.base import Target
 from reelback_operator.platforms.manifests import (
     candidate_deployment,

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 from lightkube.models.core_v1 import PodTemplateSpec
-from reelback_operator.engine.spec import ReleaseFrom
+from reelback_operator.engine.model.spec import ReleaseFrom
 from reelback_operator.platforms.base import Target
 from reelback_operator.platforms.releases import config_maps, release
 from reelback_operator.platforms.templates import Ambiguous

@@ -9,7 +9,7 @@ import pytest
 from lightkube.models.meta_v1 import ManagedFieldsEntry
 from lightkube.resources.apps_v1 import Deployment, ReplicaSet
 from lightkube.resources.core_v1 import Pod
-from reelback_operator.engine.workload import Workload
+from reelback_operator.engine.model.workload import Workload
 from reelback_operator.platforms.base import Change, Target
 from reelback_operator.platforms.tracks import Health, Seen, workload
 

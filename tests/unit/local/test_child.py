@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from reelback_operator.local import child
-from reelback_operator.local.child import Child, StartError, State
-from reelback_operator.local.home import last_line
-from reelback_operator.local.plan import Spec
+from reelback_local.layout.home import last_line
+from reelback_local.layout.plan import Spec
+from reelback_local.processes import child
+from reelback_local.processes.child import Child, StartError, State
 
 from tests.unit.common.waiting import until
 

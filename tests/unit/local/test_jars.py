@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from reelback_operator.local import jars
+from reelback_local.stores import jars
 
 WRONG = '[[dependencies]]\ngroupId = "org.slf4j"\nartifactId = "slf4j-api"\nversion = "2.0.17"\nsha256 = "00"\n'
 

@@ -14,8 +14,8 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from reelback_operator.local import probes
-from reelback_operator.local.plan import Spec
+from reelback_local.layout.plan import Spec
+from reelback_local.processes import probes
 
 from tests.unit.common.ports import free_port
 from tests.unit.common.waiting import until
@@ -31,7 +31,7 @@ class Broker:
     def __init__(self, folder: Path) -> None:
         self.port, controller = free_port(), free_port()
         self.spec = Spec("kafka", (), {}, self.port, probe="kafka")
-        module = [sys.executable, "-m", "reelback_operator.local.kafka"]
+        module = [sys.executable, "-m", "reelback_local.stores.kafka"]
         ports = ["--port", str(self.port), "--controller-port", str(controller)]
         self._command = [*module, *ports, "--folder", str(folder)]
         self._process: subprocess.Popen[bytes] | None = None

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from reelback_operator.engine.resource import Phase, Status, Verdict
-from reelback_operator.local import lastrun, play
+from reelback_local import lastrun, play
+from reelback_operator.engine.model.resource import Phase, Status, Verdict
 
 SCENARIO = {"metadata": {"name": "it"}, "spec": {"runId": "1"}}
 

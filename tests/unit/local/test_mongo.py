@@ -19,7 +19,7 @@ WRITERS = 4
 
 
 def _start(port: int, file: Path) -> subprocess.Popen[bytes]:
-    command = ["-m", "reelback_operator.local.mongo", "--port", str(port), "--file", str(file)]
+    command = ["-m", "reelback_local.stores.mongo", "--port", str(port), "--file", str(file)]
     server = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE)
     assert server.stdout is not None
     server.stdout.readline()  # it serves

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from reelback_operator.local import ports, values
-from reelback_operator.local.home import Home, last_line, write
-from reelback_operator.local.plan import Plan, Spec, plan
+from reelback_local.layout import ports, values
+from reelback_local.layout.home import Home, last_line, write
+from reelback_local.layout.plan import Plan, Spec, plan
 
 OWN = "https://key@o1.ingest.sentry.example/7"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from reelback_operator.engine import lateness
-from reelback_operator.engine.observations import Question
-from reelback_operator.engine.spec import CrashFreeSessionsCheck, LatencyCheck, NewIssueCheck, SlowRateCheck, Spec
-from reelback_operator.engine.status import Phase, Status
+from reelback_operator.engine.judging import lateness
+from reelback_operator.engine.model.observations import Question
+from reelback_operator.engine.model.spec import CrashFreeSessionsCheck, LatencyCheck, NewIssueCheck, SlowRateCheck, Spec
+from reelback_operator.engine.model.status import Phase, Status
 
 # How far back the baseline's history goes.
 HISTORY = timedelta(minutes=10)

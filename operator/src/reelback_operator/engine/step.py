@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import get_args
 
-from reelback_operator.engine import rollout, targets, watch
-from reelback_operator.engine.actions import Action, Claim, GiveBack, MarkDeploy, MarkRelease, RemoveLoad, SetLoad
-from reelback_operator.engine.observations import Observations
-from reelback_operator.engine.run import Step, note
-from reelback_operator.engine.spec import Spec
-from reelback_operator.engine.status import ConditionType, Phase, Status
-from reelback_operator.engine.workload import Workload
+from reelback_operator.engine.model.actions import Action, Claim, GiveBack, MarkDeploy, MarkRelease, RemoveLoad, SetLoad
+from reelback_operator.engine.model.observations import Observations
+from reelback_operator.engine.model.spec import Spec
+from reelback_operator.engine.model.status import ConditionType, Phase, Status
+from reelback_operator.engine.model.workload import Workload
+from reelback_operator.engine.phases import rollout, targets, watch
+from reelback_operator.engine.phases.run import Step, note
 
 
 def step(spec: Spec, status: Status, seen: Observations, now: datetime) -> tuple[Status, list[Action]]:

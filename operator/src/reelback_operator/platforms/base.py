@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from reelback_operator.engine.spec import Target
-from reelback_operator.engine.workload import PATIENCE, Change, Template, Track, Workload
+from reelback_operator.engine.model.spec import Target
+from reelback_operator.engine.model.workload import PATIENCE, Change, Template, Track, Workload
 
 __all__ = ["PATIENCE", "Change", "Platform", "PlatformError", "Target", "Template", "Track", "Workload"]
 

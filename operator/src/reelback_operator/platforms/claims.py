@@ -9,7 +9,7 @@ from lightkube.models.coordination_v1 import LeaseSpec
 from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
 from lightkube.resources.coordination_v1 import Lease
 
-from reelback_operator.engine.resource import ENDS
+from reelback_operator.engine.model.resource import ENDS
 from reelback_operator.platforms.base import PlatformError
 from reelback_operator.platforms.manifests import MANAGED_BY
 from reelback_operator.platforms.templates import given

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote
 
-from reelback_operator.engine.actions import MarkDeploy
-from reelback_operator.engine.observations import Failure, Issue, Latency, Look, Measurement, Question
-from reelback_operator.engine.spec import MetricCheck
-from reelback_operator.engine.status import Counts
+from reelback_operator.engine.model.actions import MarkDeploy
+from reelback_operator.engine.model.observations import Failure, Issue, Latency, Look, Measurement, Question
+from reelback_operator.engine.model.spec import MetricCheck
+from reelback_operator.engine.model.status import Counts
 from reelback_operator.sentry.api import STRANGE, Api, SentryError, iso, number, parsed, quoted, rows, whole
 from reelback_operator.sentry.counts import Counter, Window
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from reelback_operator.engine.observations import Latency
-from reelback_operator.engine.spec import SlowRateCheck
-from reelback_operator.engine.status import Counts
+from reelback_operator.engine.model.observations import Latency
+from reelback_operator.engine.model.spec import SlowRateCheck
+from reelback_operator.engine.model.status import Counts
 from reelback_operator.sentry.api import Api, SentryError, any_of, iso, number, rows, whole
 
 # What failure_count() does not count as failed.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from reelback_operator.engine.workload import Workload
+from reelback_operator.engine.model.workload import Workload
 from reelback_operator.platforms.base import Target
 from reelback_operator.platforms.kubernetes import KubernetesPlatform
 

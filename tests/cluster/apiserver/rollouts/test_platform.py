@@ -7,7 +7,7 @@ import json
 import time
 
 import pytest
-from reelback_operator.engine.workload import Change, Workload
+from reelback_operator.engine.model.workload import Change, Workload
 from reelback_operator.platforms.base import PlatformError
 
 from tests.cluster.apiserver.rollouts.conftest import Platforms

@@ -1,0 +1,176 @@
+"""`reelback`: the local stack and scenarios on it, from a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from reelback_local import launch, play, report
+from reelback_local.control import Control, ControlError, NotRunning
+from reelback_local.launch import AlreadyRunning, Launched, StackError, launched
+from reelback_local.layout.home import Home
+from reelback_local.layout.plan import HOST
+from reelback_local.status import StackStatus
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+console = Console(highlight=False, soft_wrap=True)
+
+FAILED = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+Scenario = Annotated[Path, typer.Argument(metavar="FILE", help="a SentryScenario")]
+
+
+@app.command()
+def up() -> None:
+    """Start the stack and leave it running."""
+    _main(_up())
+
+
+@app.command()
+def run(file: Scenario) -> None:
+    """Play a scenario on the running stack; exit status 0 when it met what it expects."""
+    _main(_run(file))
+
+
+@app.command()
+def status() -> None:
+    """Show every process of the stack, and what memory it takes."""
+    _main(_status())
+
+
+@app.command()
+def down() -> None:
+    """End the stack. What its stores keep stays."""
+    _main(_down())
+
+
+@app.command()
+def reconcile() -> None:
+    """Work every balance out anew from the ledger; exit status 1 when an account differs, 2 when the store is away."""
+    _main(_reconcile())
+
+
+@app.command()
+def demo(file: Scenario, keep: Annotated[bool, typer.Option("--keep", help="leave the stack running")] = False) -> None:
+    """Start the stack, play a scenario, end the stack; exit status 0 when it met what it expects."""
+    _main(_demo(file, keep))
+
+
+async def _up() -> int:
+    home = Home.default()
+    async with launched(home) as stack:
+        try:
+            await _start(stack)
+        except AlreadyRunning:
+            async with Control(home) as control:
+                console.print(f"the stack is running already (pid {(await control.status()).pid})")
+            return 0
+        stack.stay()
+        await _where(home)
+    return 0
+
+
+async def _start(stack: Launched) -> None:
+    with console.status("starting the stack"):
+        async for step in stack.progress():
+            report.progress(console, step)
+
+
+async def _where(home: Home) -> StackStatus:
+    async with Control(home) as control:
+        now = await control.status()
+    report.where(console, now)
+    return now
+
+
+async def _run(file: Path) -> int:
+    manifest = play.read(file)
+    home = Home.default()
+    async with Control(home) as control:
+        stack = await control.status()
+    return await _play(manifest, stack, home)
+
+
+async def _play(manifest: dict[str, Any], stack: StackStatus, home: Home) -> int:
+    with report.Timeline(console) as timeline:
+        end = await play.play(manifest, stack, home, timeline.show)
+    report.verdict(console, end, stack, home)
+    met = end.expectation == "Met" if manifest["spec"].get("expect") else end.phase == "Succeeded"
+    return 0 if met else FAILED
+
+
+async def _status() -> int:
+    async with Control(Home.default()) as control:
+        report.processes(console, await control.status())
+    return 0
+
+
+async def _down() -> int:
+    with console.status("ending the stack"):
+        await launch.end(Home.default())
+    console.print("the stack has ended")
+    return 0
+
+
+async def _reconcile() -> int:
+    try:
+        async with Control(Home.default()) as control:
+            stack = await control.status()
+    except (NotRunning, ControlError) as error:
+        return _say(error, BAD_INPUT)  # 1 says that accounts differ
+    ports = {process.name: process.port for process in stack.processes}
+    # A store of the team's own is no process here: its address is the caller's.
+    here = {"MONGODB_URL": f"mongodb://{HOST}:{ports['mongodb']}"} if "mongodb" in ports else {}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "reelback_payment.reconcile", env={**os.environ, **here}
+    )
+    return await process.wait()
+
+
+async def _demo(file: Path, keep: bool) -> int:
+    manifest = play.read(file)
+    home = Home.default()
+    async with launched(home) as stack:
+        try:
+            await _start(stack)
+        except AlreadyRunning:
+            raise StackError(
+                "the stack is running already: `reelback run` plays on it, `reelback down` ends it"
+            ) from None
+        code = await _play(manifest, await _where(home), home)
+        if keep:
+            stack.stay()
+            console.print("the stack is left running: `reelback status` shows it, `reelback down` ends it")
+        return code
+
+
+def _main(work: Coroutine[Any, Any, int]) -> None:
+    """Run a command; its errors as lines on stderr."""
+    try:
+        code = asyncio.run(work)
+    except play.BadInput as error:
+        code = _say(error, BAD_INPUT)
+    except (StackError, NotRunning, ControlError, play.AlreadyPlaying) as error:
+        code = _say(error, FAILED)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    raise typer.Exit(code)
+
+
+def _say(error: Exception, code: int) -> int:
+    print(error, file=sys.stderr)
+    return code
+
+
+def main() -> None:
+    """The command `reelback`."""
+    app()

@@ -1,0 +1,162 @@
+"""What the local stack consists of, worked out from the chart's values and the environment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from reelback_local.layout.home import Home
+from reelback_local.layout.values import Service, Values
+from reelback_local.stores.servers import SERVERS
+
+HOST = "127.0.0.1"
+MINISENTRY = "minisentry"
+MAILBOX = "mailbox"
+LOADGEN = "loadgen"
+STACK = "REELBACK_PORT_OFFSET"
+OFFSET = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One process: how it is started, and how it is seen to be ready.
+
+    `needs` are the stores that must be ready before it starts; `deadline` is seconds until it must be ready
+    itself. Without a `probe` it counts as ready once it runs.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)  # has secrets
+    port: int | None = None
+    metrics_port: int | None = None
+    probe: Literal["redis", "mongodb", "kafka", "http", "grpc"] | None = None
+    needs: frozenset[str] = frozenset()
+    deadline: float = 120
+    release: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The stack: its stores, its services, and what every process of a service is given.
+
+    `environment` is Sentry's; `dsn` is where telemetry goes; `own_stores` are those that it was given the address of;
+    `more_ports` are those beside requests and metrics, each with what listens on it.
+    """
+
+    stores: Mapping[str, Spec]
+    services: Mapping[str, Service]
+    version: str
+    environment: str
+    dsn: str
+    own_stores: tuple[str, ...]
+    more_ports: Mapping[int, str]
+    _given: Mapping[str, Mapping[str, str]] = field(repr=False)
+    _offset: int
+
+    @property
+    def minisentry(self) -> bool:
+        """Whether telemetry stays here."""
+        return MINISENTRY in self.services
+
+    def ports(self, service: str) -> tuple[int, int]:
+        """The service's own ports: requests, metrics."""
+        return self.services[service].port + self._offset, self.services[service].metrics_port + self._offset
+
+    def instance(self, service: str, name: str, release: str, env: Mapping[str, str], ports: tuple[int, int]) -> Spec:
+        """A process of a service that serves `release` with the variables `env` on `ports`."""
+        kind = self.services[service]
+        return Spec(
+            name=name,
+            command=_module(service),
+            env={
+                **self._given[service],
+                **env,
+                "PORT": str(ports[0]),
+                "METRICS_PORT": str(ports[1]),
+                "SENTRY_RELEASE": release,
+            },
+            port=ports[0],
+            metrics_port=ports[1],
+            probe=kind.protocol,
+            # Not the services it calls: all start at once, as they do on Kubernetes, and find each other.
+            needs=frozenset(kind.stores) & self.stores.keys(),
+            release=release,
+        )
+
+    def players(self, rps: float) -> Spec:
+        """The load: players that send so many requests a second to the gateway."""
+        gateway = f"http://{HOST}:{self.ports('gateway')[0]}"
+        return Spec(LOADGEN, _module(LOADGEN), {"GATEWAY_URL": gateway, "LOAD_RPS": f"{rps:g}"})
+
+
+def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
+    """The stack of these values. What `environ` holds of a service's own variables replaces what they say.
+
+    SENTRY_DSN is the team's own Sentry, and then minisentry stays out; so does a store whose address it holds, such as
+    REDIS_URL. Raises ValueError for a port offset that is none.
+    """
+    offset = _offset(environ.get(STACK) or str(OFFSET))
+    own = environ.get("SENTRY_DSN") or values.sentry.dsn
+    urls = {name: environ.get(f"{name.upper()}_URL") or store.url for name, store in values.stores.items()}
+    replaced = {store.service for name, store in values.stores.items() if urls[name]} | ({MINISENTRY} if own else set())
+    services = {
+        name: service.model_copy(update={"env": {key: environ.get(key) or text for key, text in service.env.items()}})
+        for name, service in values.services.items()
+        if name not in replaced
+    }
+    secrets = home.secrets(secret for service in services.values() for secret in service.secrets)
+    dsn = own or f"http://reelback@{HOST}:{services[MINISENTRY].port + offset}/1"
+    common = {
+        "HOST": HOST,
+        "SENTRY_DSN": dsn,
+        "SENTRY_ENVIRONMENT": environ.get("SENTRY_ENVIRONMENT") or values.environment,
+        "OTLP_ENDPOINT": environ.get("OTLP_ENDPOINT") or values.otlp.endpoint,
+        "DRAIN_SECONDS": "0",
+    }
+    used = sorted({store for service in services.values() for store in service.stores})
+    own_stores = tuple(name for name in used if urls[name])
+    stores, more_ports = {}, {}
+    for name in used:
+        if name in own_stores:
+            continue
+        port = values.stores[name].port + offset
+        urls[name] = f"{name}://{HOST}:{port}"
+        if service := values.stores[name].service:
+            more_ports[port] = f"{service} ({name})"
+            continue
+        server = SERVERS[name](HOST, port, home.data(name))
+        stores[name] = Spec(
+            name, server.command, {}, port, probe=server.probe, deadline=server.deadline, note=server.note
+        )
+        if server.inner_port:
+            more_ports[server.inner_port] = f"{name} (its own)"
+    given = {
+        name: {
+            **common,
+            **{f"{callee.upper()}_TARGET": f"endpoints:{home.endpoints(callee)}" for callee in service.calls},
+            **{f"{store.upper()}_URL": urls[store] for store in service.stores},
+            **{
+                f"{store.upper()}_PORT": str(values.stores[store].port + offset)
+                for store in used
+                if values.stores[store].service == name
+            },
+            **{secret: secrets[secret] for secret in service.secrets},
+        }
+        for name, service in services.items()
+    }
+    environment = common["SENTRY_ENVIRONMENT"]
+    return Plan(stores, services, values.version, environment, dsn, own_stores, more_ports, given, offset)
+
+
+def _offset(text: str) -> int:
+    if not text.isdecimal() or int(text) > 30_000:
+        raise ValueError(f"{STACK}: must be a number from 0 to 30000, not {text!r}")
+    return int(text)
+
+
+def _module(service: str) -> tuple[str, ...]:
+    return sys.executable, "-m", f"reelback_{service}"

@@ -1,0 +1,63 @@
+"""Workloads as processes of this machine, run by the local stack's supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from reelback_operator.platforms.base import Change, PlatformError, Target, Workload
+
+from reelback_local.control import Control, ControlError, NotRunning
+
+
+class ProcessPlatform:
+    """The local stack. Releases differ by their variables: there are no images here."""
+
+    def __init__(self, control: Control, scenario: str) -> None:
+        """`control` is open as long as this is used; `scenario` is whose candidates are run."""
+        self._control = control
+        self._scenario = scenario
+
+    async def observe(self, targets: Sequence[Target]) -> Mapping[str, Workload | None]:
+        """The services of these names; None for one that does not exist."""
+        with _told():
+            return await self._control.workloads([target.name for target in targets])
+
+    async def claim(self, target: Target) -> None:
+        """Nothing: `reelback run` holds a lock, so that no two scenarios are played at a time."""
+
+    async def release(self, target: Target) -> None:
+        """Nothing, as for a claim."""
+
+    async def set_candidate(self, target: Target, change: Change, replicas: int) -> None:
+        """Run `replicas` further processes of a service, which callers find once they are ready."""
+        with _told():
+            await self._control.set_candidate(target.name, change, replicas, self._scenario)
+
+    async def remove_candidate(self, target: Target) -> None:
+        """Let callers leave the candidate's processes, then end them."""
+        with _told():
+            await self._control.remove_candidate(target.name)
+
+    async def set_stable(self, target: Target, change: Change) -> None:
+        """Start the changed processes, and end the old ones once these are ready."""
+        with _told():
+            await self._control.set_stable(target.name, change)
+
+    async def set_load(self, rps: float) -> None:
+        """Run the load generator against the gateway."""
+        with _told():
+            await self._control.set_load(rps)
+
+    async def remove_load(self) -> None:
+        """End the load generator."""
+        with _told():
+            await self._control.remove_load()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (ControlError, NotRunning) as error:
+        raise PlatformError(str(error)) from error

