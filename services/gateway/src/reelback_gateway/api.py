@@ -103,7 +103,7 @@ async def limits(player: Player, backend: BackendOf) -> Limits:
 
 @router.put("/limits", tags=["money"])
 async def set_limits(body: LimitsRequest, player: Player, backend: BackendOf) -> Limits:
-    """Be held to other limits, from now on."""
+    """Be held to other limits: to lower ones from now on, to higher ones a day later."""
     request = payment_pb2.Limits(player_id=player.player_id, deposit_per_day=body.deposit_per_day, bet=body.bet)
     return Limits.of(await backend.payment.SetLimits(request))
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 from typing import Annotated
@@ -76,7 +78,8 @@ class Mailer:
         """Hand a mail over. Raises Refused, Deferred or Unreachable."""
         mail = self._mail(message_id, recipient, text)
         try:
-            await (await self._connected()).send_message(mail)
+            # The recipient goes by itself: read out of a header, an address may become another one.
+            await (await self._connected()).send_message(mail, recipients=[recipient])
         except SMTPRecipientsRefused as error:
             raise _judged(error.recipients[0].code) from error
         except SMTPDataError as error:
@@ -117,9 +120,10 @@ class Mailer:
 
     def _mail(self, message_id: str, recipient: str, text: Text) -> EmailMessage:
         mail = EmailMessage()
+        local, _, domain = recipient.rpartition("@")
         try:
-            mail["From"], mail["To"], mail["Subject"] = self._sender, recipient, text.subject
-        except ValueError as error:
+            mail["From"], mail["To"], mail["Subject"] = self._sender, Address("", local, domain), text.subject
+        except (ValueError, HeaderParseError) as error:
             raise Refused("the address is none") from error
         mail["Date"] = formatdate()
         mail["Message-ID"] = f"<{hashlib.sha256(message_id.encode()).hexdigest()[:40]}@{self._domain}>"
