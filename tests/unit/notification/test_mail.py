@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -211,10 +210,12 @@ async def test_a_store_that_comes_and_goes_costs_nothing(platform: Platform, mon
     assert len(platform.post.to(email)) == 1
 
 
-@pytest.mark.parametrize("address", ["=?utf-8?q?chief?=@example.com", "a(chief@example.com)b@example.com"])
-async def test_an_address_that_reads_as_another_gets_its_own_mail_or_none(post: Post, address: str) -> None:
+@pytest.mark.parametrize(
+    "address", ["=?utf-8?q?chief?=@example.com", "a(chief@example.com)b@example.com", "a@b@example.com"]
+)
+async def test_an_address_that_reads_as_another_gets_no_mail(post: Post, address: str) -> None:
     mailer = Mailer(post.url, "Reelback <no-reply@example.com>")
-    with suppress(Refused):
+    with pytest.raises(Refused):
         await mailer.send("m", address, Text("A deposit", "text", "html"))
     await mailer.close()
-    assert {recipient for mail in post.inbox.newest() for recipient in mail.recipients} <= {address}
+    assert post.inbox.newest() == []

@@ -7,9 +7,8 @@ from the message's id and is the same each time, so that the second can be told.
 from __future__ import annotations
 
 import hashlib
+import re
 import socket
-from email.errors import HeaderParseError
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 from typing import Annotated
@@ -24,6 +23,8 @@ from reelback_notification.texts import Text
 TIMEOUT = 5.0
 """Seconds the server has for each answer."""
 
+# Without comments, quotes, groups and encoded words (=?utf-8?q?...?=): an address with them reads as another one.
+_PLAIN = re.compile(r"[^\s()<>\[\]\\,;:\"?@]+@[^\s()<>\[\]\\,;:\"?@]+")
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -78,8 +79,7 @@ class Mailer:
         """Hand a mail over. Raises Refused, Deferred or Unreachable."""
         mail = self._mail(message_id, recipient, text)
         try:
-            # The recipient goes by itself: read out of a header, an address may become another one.
-            await (await self._connected()).send_message(mail, recipients=[recipient])
+            await (await self._connected()).send_message(mail)
         except SMTPRecipientsRefused as error:
             raise _judged(error.recipients[0].code) from error
         except SMTPDataError as error:
@@ -119,11 +119,12 @@ class Mailer:
             self._connection = None
 
     def _mail(self, message_id: str, recipient: str, text: Text) -> EmailMessage:
+        if not _PLAIN.fullmatch(recipient):
+            raise Refused("the address is none")
         mail = EmailMessage()
-        local, _, domain = recipient.rpartition("@")
         try:
-            mail["From"], mail["To"], mail["Subject"] = self._sender, Address("", local, domain), text.subject
-        except (ValueError, HeaderParseError) as error:
+            mail["From"], mail["To"], mail["Subject"] = self._sender, recipient, text.subject
+        except ValueError as error:
             raise Refused("the address is none") from error
         mail["Date"] = formatdate()
         mail["Message-ID"] = f"<{hashlib.sha256(message_id.encode()).hexdigest()[:40]}@{self._domain}>"
