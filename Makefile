@@ -10,7 +10,7 @@ export UV_LINK_MODE := copy
 .DEFAULT_GOAL := help
 SCENARIO ?= scenarios/scenario-release-regression.yaml
 RUNS ?= 10
-.PHONY: help demo up lock lint proto test chaos e2e e2e-tools flagship bench clean
+.PHONY: help demo up lock lint proto test chaos attack e2e e2e-tools flagship bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ test: $(VENV)/dev ## every test that needs neither Docker nor Kubernetes
 
 chaos: $(VENV)/local ## players bet for a minute while servers are killed; then the money is counted
 	@$(BIN)/python -m tests.chaos
+
+attack: $(VENV)/local ## strangers try for two minutes what they should not, beside honest players
+	@$(BIN)/python -m tests.attack
 
 e2e-tools:
 	@for tool in docker kind kubectl helm skaffold; do \
