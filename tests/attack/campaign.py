@@ -1,4 +1,4 @@
-"""Honest players, alone and then beside all attacks at once: what they wait for, and what their releases are blamed for."""
+"""Honest players, alone and beside all attacks at once: how long they wait, and what their releases are blamed for."""
 
 from __future__ import annotations
 
