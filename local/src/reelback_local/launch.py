@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from reelback_local.control import Control, ControlError
-from reelback_local.layout.home import Home, last_line
+from reelback_local.files import last_line
+from reelback_local.layout.home import Home
 from reelback_local.lifeline import STAY, Progress
 
 END_SECONDS = 60.0

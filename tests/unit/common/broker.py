@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -9,8 +10,12 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from reelback_common import kafka
+from reelback_local.stores import access
 
 from tests.unit.common.ports import free_port
+
+PASSWORD = "the-password-of-the-tests-stores"
 
 
 class Broker:
@@ -23,15 +28,16 @@ class Broker:
 
     @property
     def url(self) -> str:
-        return f"kafka://127.0.0.1:{self._port}"
+        return access.url("kafka", "127.0.0.1", self._port, PASSWORD)
 
     def start(self) -> None:
         command = [sys.executable, "-m", "reelback_local.stores.kafka", "--folder", str(self._folder)]
         command += ["--port", str(self._port), "--controller-port", str(self._controller)]
         log = self._folder / "stdout"
         with log.open("a") as out:
-            self._process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
-        admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{self._port}", "log_level": 0})
+            env = {**os.environ, access.VARIABLE: PASSWORD}
+            self._process = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT)
+        admin = AdminClient({**kafka.properties(self.url), "log_level": 0})
         end = time.monotonic() + 60
         while True:
             try:

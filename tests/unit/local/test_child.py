@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from reelback_local.layout.home import last_line
+from reelback_local.files import last_line
 from reelback_local.layout.plan import Spec
 from reelback_local.processes import child
 from reelback_local.processes.child import Child, StartError, State

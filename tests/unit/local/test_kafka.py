@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -14,9 +15,12 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from reelback_common import kafka
 from reelback_local.layout.plan import Spec
 from reelback_local.processes import probes
+from reelback_local.stores import access
 
+from tests.unit.common.broker import PASSWORD
 from tests.unit.common.ports import free_port
 from tests.unit.common.waiting import until
 
@@ -39,7 +43,10 @@ class Broker:
     async def start(self) -> int:
         """Start it and wait until it is ready; its pid."""
         self._process = subprocess.Popen(  # noqa: ASYNC220 - it is spoken to by its port alone
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self._command,
+            env={**os.environ, access.VARIABLE: PASSWORD},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
         async def ready() -> bool:
@@ -59,7 +66,8 @@ class Broker:
         return self._process.wait(15)
 
     def client(self, **more: Setting) -> dict[str, Setting]:
-        return {"bootstrap.servers": f"127.0.0.1:{self.port}", "log_level": 0, **more}
+        found = kafka.properties(access.url("kafka", "127.0.0.1", self.port, PASSWORD))
+        return {**{name: found[name] for name in found if name != "logger"}, "log_level": 0, **more}
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
+from reelback_local.stores import access
 
+from tests.unit.common.broker import PASSWORD
 from tests.unit.common.ports import free_port
 
 WRITERS = 4
@@ -20,11 +23,16 @@ WRITERS = 4
 
 def _start(port: int, file: Path) -> subprocess.Popen[bytes]:
     command = ["-m", "reelback_local.stores.mongo", "--port", str(port), "--file", str(file)]
-    server = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE)
+    env = {**os.environ, access.VARIABLE: PASSWORD}
+    server = subprocess.Popen([sys.executable, *command], env=env, stdout=subprocess.PIPE)
     assert server.stdout is not None
     server.stdout.readline()  # it serves
     socket.create_connection(("127.0.0.1", port), 1).close()
     return server
+
+
+def _url(port: int) -> str:
+    return access.url("mongodb", "127.0.0.1", port, PASSWORD)
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
@@ -53,7 +61,7 @@ async def test_acknowledged_writes_outlive_sigkill(tmp_path: Path) -> None:
 
     try:
         client: AsyncMongoClient[dict[str, Any]]
-        async with AsyncMongoClient("127.0.0.1", port, retryWrites=False, serverSelectionTimeoutMS=2000) as client:
+        async with AsyncMongoClient(_url(port), retryWrites=False, serverSelectionTimeoutMS=2000) as client:
             await asyncio.gather(*(write(client, number) for number in range(WRITERS)))
     finally:
         _end(server)
@@ -61,7 +69,7 @@ async def test_acknowledged_writes_outlive_sigkill(tmp_path: Path) -> None:
 
     server = _start(port, file)
     try:
-        async with AsyncMongoClient("127.0.0.1", port, serverSelectionTimeoutMS=5000) as client:
+        async with AsyncMongoClient(_url(port), serverSelectionTimeoutMS=5000) as client:
             wallets: list[dict[str, Any]] = await client.test.wallets.find().sort("_id").to_list()
     finally:
         _end(server)

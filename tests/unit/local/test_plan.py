@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from reelback_local.files import last_line, write
 from reelback_local.layout import ports, values
-from reelback_local.layout.home import Home, last_line, write
+from reelback_local.layout.home import Home
 from reelback_local.layout.plan import Plan, Spec, plan
+from reelback_local.stores import access
 
 OWN = "https://key@o1.ingest.sentry.example/7"
 
@@ -33,14 +35,15 @@ def test_a_service_gets_what_the_values_say(home: Home) -> None:
     assert (gateway.port, gateway.metrics_port) == (8180, 9180)
     assert gateway.needs == {"redis"}
     assert gateway.env["PAYMENT_TARGET"] == f"endpoints:{home.endpoints('payment')}"
-    assert gateway.env["REDIS_URL"] == "redis://127.0.0.1:6479"
+    password = home.secrets([access.VARIABLE])[access.VARIABLE]
+    assert gateway.env["REDIS_URL"] == access.url("redis", "127.0.0.1", 6479, password)
     assert gateway.env["SENTRY_RELEASE"] == "gateway@1.4.0"
     assert gateway.env["SENTRY_DSN"] == "http://reelback@127.0.0.1:8190/1"
     assert len(gateway.env["JWT_SECRET"]) >= 32
     assert "JWT_SECRET" not in _first(stack, "payment").env
     assert gateway.env["JWT_SECRET"] not in repr((stack, gateway))
-    assert _first(stack, "payment").env["MONGODB_URL"] == "mongodb://127.0.0.1:27117"
-    assert _first(stack, "payment").env["KAFKA_URL"] == "kafka://127.0.0.1:9192"
+    assert _first(stack, "payment").env["MONGODB_URL"] == access.url("mongodb", "127.0.0.1", 27117, password)
+    assert _first(stack, "payment").env["KAFKA_URL"] == access.url("kafka", "127.0.0.1", 9192, password)
     assert stack.stores.keys() == {"kafka", "mongodb", "redis"}
 
 

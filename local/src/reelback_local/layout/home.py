@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from reelback_local.files import write
+
 PROJECT = Path(__file__).resolve().parents[4]
 
 # sockaddr_un has 108 bytes on Linux and 104 on macOS, with the zero at the end.
@@ -77,23 +79,3 @@ class Home:
         if not wanted.items() <= kept.items():
             write(file, json.dumps(kept | wanted, indent=1))
         return wanted
-
-
-def write(file: Path, text: str) -> None:
-    """Put `text` in place of the file in one step, readable for this user alone."""
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w") as stream:
-        stream.write(text)
-    fresh.replace(file)
-
-
-def last_line(log: Path) -> str:
-    """The last line of a log that is not empty; empty when there is none."""
-    try:
-        with log.open("rb") as stream:
-            stream.seek(max(0, log.stat().st_size - 8192))
-            lines = stream.read().decode(errors="replace").split("\n")
-    except OSError:
-        return ""
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")

@@ -9,6 +9,7 @@ from typing import Literal
 
 from reelback_local.layout.home import Home
 from reelback_local.layout.values import Service, Values
+from reelback_local.stores import access
 from reelback_local.stores.servers import SERVERS
 
 HOST = "127.0.0.1"
@@ -108,7 +109,8 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
         for name, service in values.services.items()
         if name not in replaced
     }
-    secrets = home.secrets(secret for service in services.values() for secret in service.secrets)
+    secrets = home.secrets([access.VARIABLE, *(secret for service in services.values() for secret in service.secrets)])
+    password = secrets[access.VARIABLE]
     dsn = own or f"http://reelback@{HOST}:{services[MINISENTRY].port + offset}/1"
     common = {
         "HOST": HOST,
@@ -124,13 +126,20 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
         if name in own_stores:
             continue
         port = values.stores[name].port + offset
-        urls[name] = f"{name}://{HOST}:{port}"
         if service := values.stores[name].service:
+            urls[name] = f"{name}://{HOST}:{port}"
             more_ports[port] = f"{service} ({name})"
             continue
+        urls[name] = access.url(name, HOST, port, password)
         server = SERVERS[name](HOST, port, home.data(name))
         stores[name] = Spec(
-            name, server.command, {}, port, probe=server.probe, deadline=server.deadline, note=server.note
+            name,
+            server.command,
+            {access.VARIABLE: password},
+            port,
+            probe=server.probe,
+            deadline=server.deadline,
+            note=server.note,
         )
         if server.inner_port:
             more_ports[server.inner_port] = f"{name} (its own)"

@@ -13,7 +13,7 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
-from reelback_local.layout.home import last_line
+from reelback_local.files import last_line
 from reelback_local.layout.plan import Spec
 from reelback_local.processes import probes
 

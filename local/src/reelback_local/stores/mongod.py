@@ -1,0 +1,74 @@
+"""The machine's own mongod, with a user of its own: it asks for a password from its first start on.
+
+A new mongod takes one user from this machine and obeys only that one afterwards. If somebody else was first, the
+password is refused, and this ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import ConnectionFailure, OperationFailure
+
+from reelback_local.files import write
+from reelback_local.stores import access
+
+START_SECONDS = 50.0
+
+
+def main() -> None:
+    """`python -m reelback_local.stores.mongod --port N --folder PATH`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    given = parser.parse_args()
+    password, mongod = access.password(), shutil.which("mongod")
+    if mongod is None:
+        sys.exit("there is no mongod on the PATH")
+    given.folder.mkdir(parents=True, exist_ok=True)
+    config = given.folder.with_suffix(".conf")
+    write(
+        config,
+        f"net: {{bindIp: {given.host}, port: {given.port}, unixDomainSocket: {{enabled: false}}}}\n"
+        f"storage: {{dbPath: '{given.folder}', wiredTiger: {{engineConfig: {{cacheSizeGB: 0.25}}}}}}\n"
+        "security: {authorization: enabled}\n",
+    )
+    with subprocess.Popen([mongod, "--config", str(config)]) as server:  # noqa: S603
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, lambda number, _: server.send_signal(number))
+        try:
+            _let_in(given.host, given.port, password, server)
+        except (OperationFailure, ConnectionFailure) as error:
+            server.terminate()
+            sys.exit(f"mongod has another user, or does not answer: {error}")
+        sys.exit(server.wait())
+
+
+def _let_in(host: str, port: int, password: str, server: subprocess.Popen[bytes]) -> None:
+    """Return when the user can sign in; it is made if there is none. Raises what pymongo does."""
+    url = access.url("mongodb", host, port, password)
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=1000) as client:
+                client.admin.command("ping")
+            return
+        except OperationFailure:
+            with MongoClient[dict[str, Any]](host, port, serverSelectionTimeoutMS=1000) as anybody:
+                anybody.admin.command("createUser", access.USER, pwd=password, roles=["root"])
+        except ConnectionFailure:
+            if server.poll() is not None or time.monotonic() > end:
+                raise
+
+
+if __name__ == "__main__":
+    main()
