@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import Message
 from prometheus_client import REGISTRY
 from reelback.v1 import events_pb2
-from reelback_common import kafka
+from reelback_common import kafka, member
 from reelback_common.consumer import Consumer, Poison
 from reelback_common.events import DEAD_LETTERS, Outgoing
 
@@ -309,5 +309,43 @@ async def test_a_consumer_whose_broker_is_gone_says_so_and_ends_soon(tmp_path: P
             assert not await ready(consumer)
             ending = time.monotonic()
         assert time.monotonic() - ending < 4
+    finally:
+        broker.kill()
+
+
+async def test_a_member_that_hears_of_no_broker_is_replaced_and_events_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member, "ASK_SECONDS", 0.1)
+    monkeypatch.setattr(member, "SILENCE_SECONDS", 0.5)
+    topic, seen = new_name("bets"), list[str]()
+    members: list[int] = []
+    made = member.Member.__init__
+
+    def counted(self: member.Member, *given: Any) -> None:
+        members.append(1)
+        made(self, *given)
+
+    monkeypatch.setattr(member.Member, "__init__", counted)
+    broker = Broker(tmp_path)
+
+    async def handle(event: events_pb2.Event) -> None:
+        seen.append(event.event_id)
+
+    async def replaced() -> bool:
+        return len(members) > 1
+
+    try:
+        await asyncio.to_thread(broker.start)
+        await send(broker.url, [outgoing(topic, "ann", 0)])
+        async with consuming(broker.url, [topic], handle):
+            await until(lambda: seen_by(seen, 1))
+            assert len(members) == 1
+            broker.kill()
+            await asyncio.sleep(4)  # it is silent for longer than a question takes
+            await asyncio.to_thread(broker.start)
+            await until(replaced, 20)
+            await send(broker.url, [outgoing(topic, "ann", 1)])
+            await until(lambda: seen_by(seen, 2), 30)
     finally:
         broker.kill()

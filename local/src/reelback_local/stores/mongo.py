@@ -110,7 +110,9 @@ def _guarded(mongo: Any, backend: Any, handle: Callable[[Any], Any], password: s
     def asked(channel: Any, command: Any) -> Any:
         """The answer of the gate, None when the backend may answer."""
         name, payload = _name(command), command.get("payload")
-        answer = gate.answer(str(channel.id().asLongText()), name, bytes(payload.getData()) if payload is not None else b"")
+        answer = gate.answer(
+            str(channel.id().asLongText()), name, bytes(payload.getData()) if payload is not None else b""
+        )
         return None if answer is None else document(answer)
 
     def message(it: Any) -> Any:

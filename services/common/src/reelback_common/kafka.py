@@ -56,6 +56,8 @@ def properties(kafka_url: str) -> dict[str, Any]:
         "bootstrap.servers": servers,
         "reconnect.backoff.ms": 500,
         "reconnect.backoff.max.ms": 1000,
+        # The other strategy forgets all brokers when none answers, and was seen (librdkafka 2.16) to find none again.
+        "metadata.recovery.strategy": "none",
         "logger": _client_log,
     }
     if credentials:

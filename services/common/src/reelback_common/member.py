@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,6 +24,10 @@ POLL_SECONDS = 0.5
 
 ANSWER_SECONDS = 1.0
 """How long a broker has to answer, whether for the state of the service or for a figure."""
+
+ASK_SECONDS, SILENCE_SECONDS = 10.0, 30.0
+"""How long without an event a member asks the brokers whether they are there, and without an answer it is given up:
+a new one has found brokers that an old one did not find again."""
 
 LAG = Gauge("kafka_consumer_lag", "Events of a partition that are not processed yet", ["topic", "partition"])
 
@@ -57,6 +62,7 @@ class Member:
             }
         )
         self._joined = False
+        self._heard = time.monotonic()
         self._next: dict[tuple[str, int], int] = {}
         """The offset of the first event that is not done, of each partition this member has; negative: none is."""
 
@@ -104,6 +110,7 @@ class Member:
 
     def _fetch(self) -> list[Message]:
         first = self._consumer.poll(POLL_SECONDS)
+        self._listen(first)
         found = [first, *self._consumer.consume(BATCH - 1, 0)] if first else []
         for error in filter(None, (message.error() for message in found)):
             if error.fatal():
@@ -112,6 +119,19 @@ class Member:
         self._measure(cached=True)
         # A partition may have gone between the first event and the others.
         return [message for message in found if not message.error() and _partition(message) in self._next]
+
+    def _listen(self, event: Message | None) -> None:
+        """Notice when the brokers are silent. KafkaException: for too long."""
+        silent = time.monotonic() - self._heard
+        if event is None and silent < ASK_SECONDS:
+            return
+        try:
+            if event is None:
+                self._ask()
+            self._heard = time.monotonic()
+        except KafkaException:
+            if silent > SILENCE_SECONDS:
+                raise
 
     def _store(self, messages: Sequence[Message], done: Container[int]) -> None:
         open_partitions = set()
