@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from tests.cluster.kind import CONTEXT, get, kubectl
 
@@ -50,7 +52,11 @@ class Pods:
     def addresses(self) -> tuple[str, str]:
         """MongoDB's URL, and analytics' host and port, on forwarded ports: to the pods that are there now."""
         self._close()
-        return f"mongodb://{self._forward('mongodb', 27017)}", self._forward("analytics", 8084)
+        secret = get("secret", "stores", "-n", NAMESPACE)
+        inside = urlsplit(base64.b64decode(secret["data"]["MONGODB_URL"]).decode())
+        user, _, _ = inside.netloc.rpartition("@")
+        mongodb = "@".join(filter(None, (user, self._forward("mongodb", 27017))))
+        return inside._replace(netloc=mongodb).geturl(), self._forward("analytics", 8084)
 
     def reconcile(self) -> tuple[int, str]:
         """Exit status and output of the command, in a pod of payment."""

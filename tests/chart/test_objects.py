@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import shutil
 import subprocess
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -71,7 +73,7 @@ def test_every_pod_is_admitted_where_pod_security_is_restricted(objects: Objects
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["runAsUser"] > 0
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} <= {"emptyDir"}
+        assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} <= {"emptyDir", "secret"}
         for container in spec["containers"]:
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
@@ -154,7 +156,7 @@ def test_the_broker_is_found_again_where_it_says_that_it_is(stack: Objects) -> N
     broker, data = pods(stack)["kafka"], stack["StatefulSet", "kafka"]["spec"]["volumeClaimTemplates"][0]
     settings = variables(broker)
     service = stack["Service", "kafka"]["spec"]
-    assert settings["KAFKA_ADVERTISED_LISTENERS"] == f"PLAINTEXT://kafka:{service['ports'][0]['port']}"
+    assert settings["KAFKA_ADVERTISED_LISTENERS"] == f"CLIENTS://kafka:{service['ports'][0]['port']}"
     assert service["clusterIP"] == "None"
     mounts = {mount["name"]: mount["mountPath"] for mount in broker["spec"]["containers"][0]["volumeMounts"]}
     assert settings["KAFKA_LOG_DIRS"].startswith(f"{mounts[data['metadata']['name']]}/")
@@ -171,6 +173,35 @@ def test_a_password_in_a_stores_address_is_in_a_secret_only(render: Render) -> N
     assert "secret@" not in json.dumps([document for key, document in objects.items() if key[0] != "Secret"])
     reference = {"secretKeyRef": {"name": "stores", "key": "MONGODB_URL"}}
     assert variables(pods(objects)["payment"])["MONGODB_URL"] == reference
+
+
+def decoded(objects: Objects, secret: str) -> dict[str, str]:
+    """What is in a Secret."""
+    return {key: base64.b64decode(value).decode() for key, value in objects["Secret", secret]["data"].items()}
+
+
+def test_every_store_asks_for_a_password_that_is_in_secrets_only(stack: Objects) -> None:
+    urls, access = decoded(stack, "stores"), decoded(stack, "store-access")
+    passwords = {store: access[f"{store}.password"] for store in ("redis", "mongodb", "kafka")}
+    for store, password in passwords.items():
+        assert urlsplit(urls[f"{store.upper()}_URL"]).netloc.startswith(f"reelback:{password}@{store}:")
+    assert len(set(passwords.values())) == 3
+    assert hashlib.sha256(passwords["redis"].encode()).hexdigest() in access["redis.acl"]
+    assert access["redis.acl"].startswith("user default off\n")
+    assert f'user_reelback="{passwords["kafka"]}"' in access["kafka.jaas"]
+    assert urls["KAFKA_URL"].endswith("?security.protocol=SASL_PLAINTEXT&sasl.mechanism=PLAIN")
+    settings = variables(pods(stack)["mongodb"])
+    assert settings["MONGO_INITDB_ROOT_PASSWORD_FILE"] == "/run/access/mongodb.password"
+    elsewhere = json.dumps([document for (kind, _), document in stack.items() if kind != "Secret"])
+    assert not [password for password in passwords.values() if password in elsewhere]
+
+
+def test_mongodb_may_do_without_a_password(render: Render) -> None:
+    objects = render("--set=stores.mongodb.auth=false")
+    assert decoded(objects, "stores")["MONGODB_URL"] == "mongodb://mongodb:27017"
+    container = pods(objects)["mongodb"]["spec"]["containers"][0]
+    assert "env" not in container
+    assert "access" not in {mount["name"] for mount in container["volumeMounts"]}
 
 
 def test_the_images_of_a_registry(render: Render) -> None:
