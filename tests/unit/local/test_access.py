@@ -105,6 +105,9 @@ def test_another_user_of_the_machine_reads_nothing_from_mongodb(mongodb_url: str
     assert bson.decode(found[21:])["code"] == 13
     for name in ("serverStatus", "listDatabases"):
         assert b"connections" not in stranger.send(port(mongodb_url), old_query("admin.$cmd", {name: 1}) + BROKEN)
+    for payload in ("n,,n=reelback,r=x", 7):  # as text or a number, and not as bytes
+        found = stranger.send(port(mongodb_url), message({"saslStart": 1, "payload": payload, "$db": "admin"}) + BROKEN)
+        assert bson.decode(found[21:])["code"] == 18
     found = stranger.send(port(mongodb_url), old_query("access.it", {}) + BROKEN)
     assert SECRET.encode() not in found
 
