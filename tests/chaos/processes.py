@@ -33,8 +33,8 @@ class Processes:
     def addresses(self) -> tuple[str, str]:
         """MongoDB's URL, and analytics' host and port."""
         known, offset = values.load(), self._stack.offset
-        password = self._stack.home.secrets([access.VARIABLE])[access.VARIABLE]
-        mongodb = access.url("mongodb", "127.0.0.1", known.stores["mongodb"].port + offset, password)
+        port = known.stores["mongodb"].port + offset
+        mongodb = access.url("mongodb", "127.0.0.1", port, self._stack.home.password("mongodb"))
         return mongodb, f"127.0.0.1:{known.services['analytics'].port + offset}"
 
     def reconcile(self) -> tuple[int, str]:

@@ -132,8 +132,7 @@ async def _reconcile() -> int:
     # A store of the team's own is no process here: its address is the caller's.
     here = {}
     if port := ports.get("mongodb"):
-        password = Home.default().secrets([access.VARIABLE])[access.VARIABLE]
-        here["MONGODB_URL"] = access.url("mongodb", HOST, port, password)
+        here["MONGODB_URL"] = access.url("mongodb", HOST, port, Home.default().password("mongodb"))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "reelback_payment.reconcile", env={**os.environ, **here}
     )

@@ -74,3 +74,20 @@ def test_the_crd_and_its_scenarios_outlive_the_operators_release(apiserver: Clus
     assert apiserver.get("crd", CRD)["metadata"]["uid"] == uid
     run("install", "operator", str(OPERATOR_CHART))
     assert apiserver.get("crd", CRD)["metadata"]["uid"] == uid
+
+
+def test_the_stores_passwords_outlive_an_upgrade_and_the_release_itself(apiserver: Cluster, run: Run) -> None:
+    """As the volumes do, in one of which MongoDB keeps its user."""
+
+    def kept() -> tuple[dict[str, str], dict[str, str]]:
+        access, urls = (apiserver.get("secret", name, "-n", "helmed")["data"] for name in ("store-access", "stores"))
+        return access, urls
+
+    chart = str(ROOT / "charts/reelback")
+    run("install", "stack", chart)
+    first = kept()
+    run("upgrade", "stack", chart, "--set", "environment=stage")
+    assert kept() == first
+    run("uninstall", "stack")
+    run("install", "stack", chart)
+    assert kept() == first

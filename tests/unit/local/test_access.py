@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import socket
-import subprocess
+import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import bson
+import psutil
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -18,9 +19,16 @@ from pymongo.errors import OperationFailure
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 from reelback_common import kafka
-from reelback_local.stores import access, redis
+from reelback_local.stores import redis
 
 from tests.unit.common.broker import PASSWORD
+from tests.unit.common.kafka_parts import new_name
+from tests.unit.local import stranger
+
+SECRET = "what-only-the-owner-reads"
+
+BROKEN = struct.pack("<iiii", -1, 0, 0, 0)
+"""A header that MongoDB's servers close the connection at."""
 
 
 def without(url: str) -> str:
@@ -29,9 +37,26 @@ def without(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{parts.port}"
 
 
+def port(url: str) -> int:
+    """Where the store listens."""
+    return urlsplit(url).port or 0
+
+
 def other(url: str) -> str:
     """The address with another password."""
     return url.replace(PASSWORD, "another-password")
+
+
+def message(command: dict[str, object]) -> bytes:
+    """A command as MongoDB's clients send it: OP_MSG."""
+    body = struct.pack("<IB", 0, 0) + bson.encode(command)
+    return struct.pack("<iiii", 16 + len(body), 1, 0, 2013) + body
+
+
+def old_query(collection: str, query: dict[str, object]) -> bytes:
+    """A query as clients sent it before there were messages: OP_QUERY."""
+    body = struct.pack("<I", 0) + collection.encode() + b"\x00" + struct.pack("<ii", 0, 1) + bson.encode(query)
+    return struct.pack("<iiii", 16 + len(body), 1, 0, 2004) + body
 
 
 @pytest.fixture
@@ -66,24 +91,52 @@ def test_the_user_of_redis_works_with_data_and_not_with_the_server(mine: Redis, 
 
 
 def test_another_user_of_the_machine_writes_no_file_through_redis(redis_url: str, tmp_path: Path) -> None:
-    su = shutil.which("su")
-    if os.geteuid() != 0 or su is None:
-        pytest.skip("only root can become another user: the attack is not tried as one")
     tmp_path.chmod(0o777)
-    port = urlsplit(redis_url).port
-    script = (
-        "import socket\n"
-        f"s = socket.create_connection(('127.0.0.1', {port}), 5)\n"
-        f"s.sendall(b'CONFIG SET dir {tmp_path}\\r\\nCONFIG SET dbfilename theirs\\r\\nSAVE\\r\\n')\n"
-        "f = s.makefile('rb')\n"
-        "print(*(f.readline()[:7].decode() for _ in range(3)))\n"
-    )
-    command = [su, "nobody", "-s", "/bin/sh", "-c", 'exec python3 -c "$ATTACK"']
-    done = subprocess.run(
-        command, env={**os.environ, "ATTACK": script}, capture_output=True, text=True, timeout=20, check=False
-    )
-    assert done.stdout.split() == ["-NOAUTH"] * 3, done.stderr
+    commands = (f"CONFIG SET dir {tmp_path}", "CONFIG SET dbfilename theirs", "SAVE", "GET access", "QUIT")
+    answer = stranger.send(port(redis_url), "".join(f"{command}\r\n" for command in commands).encode())
+    assert [line[:7] for line in answer.split(b"\r\n")] == [b"-NOAUTH"] * 4 + [b"+OK", b""]
     assert not (tmp_path / "theirs").exists()
+
+
+def test_another_user_of_the_machine_reads_nothing_from_mongodb(mongodb_url: str) -> None:
+    with MongoClient[dict[str, object]](mongodb_url) as mine:
+        mine["access"]["it"].insert_one({"secret": SECRET})
+    found = stranger.send(port(mongodb_url), message({"find": "it", "$db": "access"}) + BROKEN)
+    assert bson.decode(found[21:])["code"] == 13
+    for name in ("serverStatus", "listDatabases"):
+        assert b"connections" not in stranger.send(port(mongodb_url), old_query("admin.$cmd", {name: 1}) + BROKEN)
+    for payload in ("n,,n=reelback,r=x", 7):  # as text or a number, and not as bytes
+        found = stranger.send(port(mongodb_url), message({"saslStart": 1, "payload": payload, "$db": "admin"}) + BROKEN)
+        assert bson.decode(found[21:])["code"] == 18
+    found = stranger.send(port(mongodb_url), old_query("access.it", {}) + BROKEN)
+    assert SECRET.encode() not in found
+
+
+def test_another_user_of_the_machine_learns_from_kafka_which_versions_it_speaks_and_no_topic(kafka_url: str) -> None:
+    topic = new_name("secret")
+    kafka.create_topics(kafka_url, [topic])
+    versions, topics = struct.pack(">hhih", 18, 0, 1, -1), struct.pack(">hhihi", 3, 1, 2, -1, -1)
+    answer = stranger.send(port(kafka_url), b"".join(struct.pack(">i", len(it)) + it for it in (versions, topics)))
+    length, correlation = struct.unpack(">ii", answer[:8])
+    assert (correlation, len(answer)) == (1, 4 + length), "it has answered more than the first question"
+    assert topic.encode() not in answer
+
+
+def test_another_user_of_the_machine_finds_no_password(
+    redis_url: str, mongodb_url: str, kafka_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    ports = {port(url) for url in (redis_url, mongodb_url, kafka_url)}
+    stores = {
+        it.pid
+        for it in psutil.net_connections("tcp")
+        if it.status == psutil.CONN_LISTEN and it.laddr and it.laddr.port in ports
+    }
+    assert len(stores) == 3
+    assert [stranger.run(f"cat /proc/{pid}/environ").stdout for pid in stores] == [b""] * 3
+    folder = tmp_path_factory.getbasetemp()
+    files = [*folder.glob("redis[0-9]/redis.conf"), *folder.glob("kafka[0-9]/server.properties")]
+    assert len(files) == 2
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
 def test_the_configuration_of_redis_is_its_owners_and_has_no_password(tmp_path: Path) -> None:
@@ -110,17 +163,6 @@ def test_mongodb_asks_for_the_password(mongodb_url: str) -> None:
         assert set(mine.list_database_names()) == names
 
 
-def test_mongodb_answers_no_old_query(mongodb_url: str) -> None:
-    """OP_QUERY on a collection, as clients sent it before there were messages."""
-    query = b"\x00" * 4 + b"access.it\x00" + b"\x00" * 4 + b"\x01\x00\x00\x00" + b"\x05\x00\x00\x00\x00"
-    header = (16 + len(query)).to_bytes(4, "little") + b"\x01\x00\x00\x00" + b"\x00" * 4 + (2004).to_bytes(4, "little")
-    parts = urlsplit(mongodb_url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), 5) as raw:
-        raw.sendall(header + query)
-        answer = raw.recv(4096)
-    assert b"only messages are answered" in answer or b"requires authentication" in answer or not answer
-
-
 def test_kafka_asks_for_the_password(kafka_url: str) -> None:
     assert AdminClient(kafka.properties(kafka_url)).list_topics(timeout=10)
     for url in (without(kafka_url), other(kafka_url)):
@@ -132,6 +174,5 @@ def test_kafka_asks_for_the_password(kafka_url: str) -> None:
 def test_no_password_is_on_a_command_line(store: str, request: pytest.FixtureRequest) -> None:
     request.getfixturevalue(f"{store}_url")
     lines = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if os.access(file, os.R_OK)]
-    assert lines
+    assert [line for line in lines if f"reelback_local.stores.{store}".encode() in line or store.encode() in line]
     assert not [line for line in lines if PASSWORD.encode() in line]
-    assert access.VARIABLE

@@ -35,15 +35,16 @@ def test_a_service_gets_what_the_values_say(home: Home) -> None:
     assert (gateway.port, gateway.metrics_port) == (8180, 9180)
     assert gateway.needs == {"redis"}
     assert gateway.env["PAYMENT_TARGET"] == f"endpoints:{home.endpoints('payment')}"
-    password = home.secrets([access.VARIABLE])[access.VARIABLE]
-    assert gateway.env["REDIS_URL"] == access.url("redis", "127.0.0.1", 6479, password)
+    assert gateway.env["REDIS_URL"] == access.url("redis", "127.0.0.1", 6479, home.password("redis"))
     assert gateway.env["SENTRY_RELEASE"] == "gateway@1.4.0"
     assert gateway.env["SENTRY_DSN"] == "http://reelback@127.0.0.1:8190/1"
     assert len(gateway.env["JWT_SECRET"]) >= 32
     assert "JWT_SECRET" not in _first(stack, "payment").env
     assert gateway.env["JWT_SECRET"] not in repr((stack, gateway))
-    assert _first(stack, "payment").env["MONGODB_URL"] == access.url("mongodb", "127.0.0.1", 27117, password)
-    assert _first(stack, "payment").env["KAFKA_URL"] == access.url("kafka", "127.0.0.1", 9192, password)
+    assert _first(stack, "payment").env["MONGODB_URL"] == access.url(
+        "mongodb", "127.0.0.1", 27117, home.password("mongodb")
+    )
+    assert _first(stack, "payment").env["KAFKA_URL"] == access.url("kafka", "127.0.0.1", 9192, home.password("kafka"))
     assert stack.stores.keys() == {"kafka", "mongodb", "redis"}
 
 

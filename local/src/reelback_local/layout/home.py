@@ -71,6 +71,11 @@ class Home:
         for folder in (self.folder, self.folder / "log", self.folder / "data", self.folder / "endpoints"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def password(self, store: str) -> str:
+        """What this store asks for."""
+        name = f"{store.upper()}_PASSWORD"
+        return self.secrets([name])[name]
+
     def secrets(self, names: Iterable[str]) -> dict[str, str]:
         """The secrets of these names: made up the first time, kept for the next."""
         file = self.folder / "secrets.json"

@@ -109,8 +109,7 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
         for name, service in values.services.items()
         if name not in replaced
     }
-    secrets = home.secrets([access.VARIABLE, *(secret for service in services.values() for secret in service.secrets)])
-    password = secrets[access.VARIABLE]
+    secrets = home.secrets(secret for service in services.values() for secret in service.secrets)
     dsn = own or f"http://reelback@{HOST}:{services[MINISENTRY].port + offset}/1"
     common = {
         "HOST": HOST,
@@ -130,6 +129,7 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
             urls[name] = f"{name}://{HOST}:{port}"
             more_ports[port] = f"{service} ({name})"
             continue
+        password = home.password(name)
         urls[name] = access.url(name, HOST, port, password)
         server = SERVERS[name](HOST, port, home.data(name))
         stores[name] = Spec(

@@ -1,6 +1,6 @@
-"""Who may use the stores: one user, whose password only the owner of the stack can read.
+"""Who may use the stores: one user, with a password for each store that only the owner of the stack can read.
 
-Everybody on a machine reaches a port of it, and a store obeys whoever it lets in. The password is in the stack's
+Everybody on a machine reaches a port of it, and a store obeys whoever it lets in. The passwords are in the stack's
 private folder and in the environment of its processes, never on a command line.
 """
 
@@ -11,7 +11,7 @@ import sys
 
 USER = "reelback"
 VARIABLE = "STORE_PASSWORD"
-"""In the environment of a store's process, and of whoever asks it."""
+"""In the environment of a store's process: its password."""
 
 _OPTIONS = {
     "redis": "",

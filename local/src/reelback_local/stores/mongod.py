@@ -1,7 +1,7 @@
 """The machine's own mongod, with a user of its own: it asks for a password from its first start on.
 
 A new mongod takes one user from this machine and obeys only that one afterwards. If somebody else was first, the
-password is refused, and this ends.
+password is refused, and this ends. It is told to mongod alone: who listens in its place on the port learns nothing.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure
 
 from reelback_local.files import write
 from reelback_local.stores import access
 
-START_SECONDS = 50.0
+START_SECONDS, ANSWER_MS = 40.0, 5000
+"""How long mongod may take until it listens, and then until it answers."""
 
 
 def main() -> None:
@@ -47,27 +49,39 @@ def main() -> None:
             signal.signal(ending, lambda number, _: server.send_signal(number))
         try:
             _let_in(given.host, given.port, password, server)
-        except (OperationFailure, ConnectionFailure) as error:
+        except (OperationFailure, ConnectionFailure, TimeoutError) as error:
             server.terminate()
             sys.exit(f"mongod has another user, or does not answer: {error}")
         sys.exit(server.wait())
 
 
 def _let_in(host: str, port: int, password: str, server: subprocess.Popen[bytes]) -> None:
-    """Return when the user can sign in; it is made if there is none. Raises what pymongo does."""
-    url = access.url("mongodb", host, port, password)
+    """Return when the user can sign in; it is made if there is none. Raises what pymongo does, and TimeoutError."""
     end = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=1000) as client:
-                client.admin.command("ping")
-            return
-        except OperationFailure:
-            with MongoClient[dict[str, Any]](host, port, serverSelectionTimeoutMS=1000) as anybody:
-                anybody.admin.command("createUser", access.USER, pwd=password, roles=["root"])
-        except ConnectionFailure:
-            if server.poll() is not None or time.monotonic() > end:
-                raise
+    while not _listens(server.pid, port):
+        if server.poll() is not None or time.monotonic() > end:
+            raise TimeoutError(f"it does not listen on port {port}")
+        time.sleep(0.05)
+    url = access.url("mongodb", host, port, password)
+    try:
+        _ping(url)
+    except OperationFailure:
+        with MongoClient[dict[str, Any]](host, port, serverSelectionTimeoutMS=ANSWER_MS) as anybody:
+            anybody.admin.command("createUser", access.USER, pwd=password, roles=["root"])
+        _ping(url)
+
+
+def _ping(url: str) -> None:
+    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=ANSWER_MS) as client:
+        client.admin.command("ping")
+
+
+def _listens(pid: int, port: int) -> bool:
+    try:
+        found = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:  # it has ended
+        return False
+    return any(it.status == psutil.CONN_LISTEN and it.laddr and it.laddr.port == port for it in found)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def _connect(settings: Settings, retries: int) -> Redis:
 async def _warn_if_forgetful(redis: Redis) -> None:
     """Say so when this Redis would lose on a restart what was acknowledged."""
     with contextlib.suppress(RedisError, OSError):
-        if (await redis.config_get("appendonly")).get("appendonly") == "no":
+        if (await redis.info("persistence")).get("aof_enabled") == 0:
             log.warning("Redis runs without appendonly: what is stored is lost when it restarts")
 
 
