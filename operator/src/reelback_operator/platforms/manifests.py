@@ -95,16 +95,16 @@ def candidate_deployment(
 def stable_patch(target: Target, deployment: Deployment, change: Change) -> list[dict[str, Any]]:
     """The JSON patch that applies a change to the target itself, and touches nothing else of it. Raises Ambiguous.
 
-    It holds for the version that was read. A strategic merge would stumble over what `kubectl create` takes: a variable
-    that is there twice.
+    It holds for the spec that was read, whatever the status is by now. A strategic merge would stumble over what
+    `kubectl create` takes: a variable that is there twice.
     """
     template = given(deployment.spec).template
     container = main_container(target, template)
     place = f"/spec/template/spec/containers/{given(template.spec).containers.index(container)}"
     env = [entry.to_dict() for entry in variables(target, container, change)]
     image = [{"op": "replace", "path": f"{place}/image", "value": change.image}] if change.image else []
-    version = {"op": "test", "path": "/metadata/resourceVersion", "value": given(deployment.metadata).resourceVersion}
-    return [version, {"op": "add", "path": f"{place}/env", "value": env}, *image]
+    same = {"op": "test", "path": "/metadata/generation", "value": given(deployment.metadata).generation}
+    return [same, {"op": "add", "path": f"{place}/env", "value": env}, *image]
 
 
 def ownership_patch(deployment: Deployment) -> list[dict[str, Any]]:
@@ -112,15 +112,15 @@ def ownership_patch(deployment: Deployment) -> list[dict[str, Any]]:
 
     Otherwise the team's own `kubectl apply --server-side` would be refused, field by field.
     """
-    metadata = given(deployment.metadata)
-    entries = metadata.managedFields or []
-    kept = [entry.to_dict() for entry in entries if entry.manager != FIELD_MANAGER]
-    if len(kept) == len(entries):
-        return []
-    return [
-        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata.resourceVersion},
-        {"op": "replace", "path": "/metadata/managedFields", "value": kept or [{}]},
-    ]
+    entries = given(deployment.metadata).managedFields or []
+    mine = [number for number, entry in enumerate(entries) if entry.manager == FIELD_MANAGER]
+    if len(mine) == len(entries):  # an empty list would have the API server begin a new one, and give us all of it
+        return [{"op": "replace", "path": "/metadata/managedFields", "value": [{}]}] if mine else []
+    patch: list[dict[str, Any]] = []
+    for place in (f"/metadata/managedFields/{number}" for number in reversed(mine)):
+        patch.append({"op": "test", "path": f"{place}/manager", "value": FIELD_MANAGER})
+        patch.append({"op": "remove", "path": place})
+    return patch
 
 
 def load_job(cronjob: CronJob, rps: float, owner: OwnerReference) -> Job:
