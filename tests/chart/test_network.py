@@ -26,7 +26,7 @@ def allows(objects: Objects, direction: str, pod: Object, peer: Object, port: st
     side = {"Egress": "to", "Ingress": "from"}[direction]
     return any(
         any(entry["port"] == port for entry in rule.get("ports", [{"port": port}]))
-        and (side not in rule or any(matches(to.get("podSelector", {}), others) for to in rule[side]))
+        and (side not in rule or any(matches(to["podSelector"], others) for to in rule[side] if "podSelector" in to))
         for spec in mine
         for rule in spec.get(direction.lower(), [])
     )
@@ -86,16 +86,30 @@ def test_a_candidate_is_held_by_the_same_policies(stack: Objects) -> None:
     assert not allows(stack, "Ingress", candidate, templates["user"], "grpc")
 
 
-def test_prometheus_reads_the_metrics_from_anywhere_in_the_cluster(stack: Objects) -> None:
-    prometheus = {"metadata": {"labels": {"app.kubernetes.io/name": "prometheus"}}}
+def namespaces(rules: list[Object], side: str, port: str | int) -> list[str]:
+    """The namespaces that a port is open to, or leads to."""
+    entries = [
+        to for rule in rules if {"port": port} in [{"port": e["port"]} for e in rule["ports"]] for to in rule[side]
+    ]
+    return [entry["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for entry in entries]
+
+
+def test_metrics_are_for_the_namespace_of_prometheus(render: Render) -> None:
+    objects = render("--set=prometheus.namespace=observability")
     for name in SERVICES:
-        assert allows(stack, "Ingress", pods(stack)[name], prometheus, "metrics")
+        policy = objects["NetworkPolicy", name]["spec"]
+        assert namespaces(policy["ingress"], "from", "metrics") == ["observability"]
+
+
+def test_names_are_asked_for_in_kube_system_only(stack: Objects) -> None:
+    for name in (*SERVICES, "load"):
+        assert namespaces(stack["NetworkPolicy", name]["spec"]["egress"], "to", 53) == ["kube-system"]
 
 
 def outside(objects: Objects, name: str) -> set[int]:
     """The ports that a service may reach anywhere."""
     rules = objects["NetworkPolicy", name]["spec"]["egress"]
-    return {entry["port"] for rule in rules if "to" not in rule for entry in rule["ports"]} - {53}
+    return {entry["port"] for rule in rules if "to" not in rule for entry in rule["ports"]}
 
 
 def test_what_is_outside_is_let_out_by_its_port(render: Render) -> None:

@@ -87,7 +87,8 @@ def test_every_container_says_what_it_needs_and_what_it_may_take(objects: Object
     for pod in pods(objects).values():
         for container in pod["spec"]["containers"]:
             for bound in ("requests", "limits"):
-                assert set(container["resources"][bound]) == {"cpu", "memory"}
+                assert set(container["resources"][bound]) == {"cpu", "memory", "ephemeral-storage"}
+        assert all(volume["emptyDir"].get("sizeLimit") for volume in pod["spec"]["volumes"] if "emptyDir" in volume)
 
 
 def test_every_server_tells_whether_it_lives_and_whether_it_is_ready(objects: Objects) -> None:

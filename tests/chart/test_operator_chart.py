@@ -73,7 +73,7 @@ def test_its_pod_is_one_and_admitted_where_pod_security_is_restricted(objects: O
         "capabilities": {"drop": ["ALL"]},
     }
     for bound in ("requests", "limits"):
-        assert set(container(objects)["resources"][bound]) == {"cpu", "memory"}
+        assert set(container(objects)["resources"][bound]) == {"cpu", "memory", "ephemeral-storage"}
 
 
 def test_the_token_comes_from_a_secret(objects: Objects) -> None:

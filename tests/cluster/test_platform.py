@@ -47,7 +47,7 @@ def deployment(name: str, selector: dict[str, str]) -> dict[str, Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name}},
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": name, "reelback.dev/rollouts": "enabled"}},
         "spec": {
             "replicas": 2,
             "selector": {"matchLabels": selector},

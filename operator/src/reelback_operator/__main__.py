@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reelback_operator.controller import Controller
+from reelback_operator.engine.model.bounds import Bounds
 from reelback_operator.handlers import registry_of
 from reelback_operator.platforms.kubernetes import KubernetesPlatform
 from reelback_operator.platforms.manifests import FIELD_MANAGER
@@ -46,6 +47,8 @@ class Settings(BaseSettings):
     sentry_project: str
     sentry_auth_token: str
     sentry_environment: str
+    allowed_variables: tuple[str, ...] = ("REELBACK_FAULTS",)
+    allowed_images: tuple[str, ...] = ()
 
 
 async def run(settings: Settings) -> None:
@@ -65,8 +68,9 @@ async def run(settings: Settings) -> None:
 
         def controller_of(resource: Resource) -> Controller:
             platform = KubernetesPlatform(client, resource.namespace, resource.owner)
-            return Controller(platform, sentry, settings.board_url)
+            return Controller(platform, sentry, settings.board_url, bounds)
 
+        bounds = Bounds(settings.allowed_variables, settings.allowed_images)
         store = Store(client, settings.pod_name)
         namespace = settings.watch_namespace or client.namespace
         if not await store.served(namespace, CRD_SECONDS):

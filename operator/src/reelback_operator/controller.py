@@ -22,6 +22,7 @@ from reelback_operator.engine.model.actions import (
     SetLoad,
     SetStable,
 )
+from reelback_operator.engine.model.bounds import NARROW, Bounds
 from reelback_operator.engine.model.observations import Observations
 from reelback_operator.engine.model.resource import Scenario, Status
 from reelback_operator.engine.questions import question
@@ -37,11 +38,12 @@ Save = Callable[[Status], Awaitable[None]]
 class Controller:
     """Runs scenarios on one platform, watched through one Sentry."""
 
-    def __init__(self, platform: Platform, sentry: Sentry, scenario_url: str = "") -> None:
-        """`scenario_url` is where a deploy in Sentry points to; empty for none."""
+    def __init__(self, platform: Platform, sentry: Sentry, scenario_url: str = "", bounds: Bounds = NARROW) -> None:
+        """`scenario_url` is where a deploy in Sentry points to, or empty; `bounds` is what scenarios may change."""
         self._platform = platform
         self._sentry = sentry
         self._scenario_url = scenario_url
+        self._bounds = bounds
 
     async def tick(self, scenario: Scenario, save: Save) -> Status:
         """Look once, decide, save, act; the status after that. Raises only what `save` raises."""
@@ -89,6 +91,7 @@ class Controller:
             generation=scenario.generation,
             approved=scenario.annotations.get(APPROVAL, ""),
             scenario=scenario.name,
+            bounds=self._bounds,
         )
 
     async def _act(self, actions: Iterable[Action]) -> tuple[list[Action], list[str]]:

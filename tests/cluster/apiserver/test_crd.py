@@ -106,6 +106,7 @@ REFUSED: list[tuple[str, tuple[str, ...], object, str]] = [
     ("a version that is none", (*RELEASE, "version"), "latest", "spec.release.version"),
     ("a version with a leading v", (*RELEASE, "version"), "v1.5.0", "spec.release.version"),
     ("the release as a variable", (*RELEASE, "patch"), {"env": {"SENTRY_RELEASE": "x"}}, "spec.release.patch.env"),
+    ("a reference", (*RELEASE, "patch"), {"env": {"A": "http://evil/$(WEBHOOK_SECRET)"}}, "spec.release.patch.env"),
     ("a variable that is no name", (*RELEASE, "patch"), {"env": {"1 A": "x"}}, "spec.release.patch.env"),
     ("a number as a variable", (*RELEASE, "patch"), {"env": {"A": 1}}, "spec.release.patch.env.A"),
     ("an unknown strategy", (*RELEASE, "strategy"), {"type": "Rainbow"}, "spec.release.strategy.type"),

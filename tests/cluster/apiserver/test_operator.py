@@ -70,7 +70,7 @@ def serve(cluster: Cluster, name: str, release: str) -> None:
     container = {"name": name, "image": "x", "env": [{"name": "SENTRY_RELEASE", "value": release}]}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
-    metadata = {"name": name, "namespace": NAMESPACE, "labels": labels}
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": {**labels, "reelback.dev/rollouts": "enabled"}}
     cluster.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
     deployment = cluster.get("deployment", name)
     counts = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}

@@ -82,6 +82,7 @@ def test_durations_and_decimals() -> None:
             "spec.release.strategy.type: Input should be 'Canary' or 'Replace'",
         ),
         ({"release__patch__env": {"SENTRY_RELEASE": "x"}}, "must not set SENTRY_RELEASE"),
+        ({"release__patch__env": {"REELBACK_FAULTS": "http://evil/$(SECRET)"}}, "must not hold $("),
         ({"load__rps": 0}, "spec.load.rps: Input should be greater than 0"),
         ({"expect": {"verdict": "Fine"}}, "spec.expect.verdict: Input should be 'RolledBack', 'Promoted'"),
     ],

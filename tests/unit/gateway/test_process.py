@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -43,14 +44,19 @@ def test_bad_variables_are_refused_by_name(variable: str, value: str) -> None:
 
 
 @asynccontextmanager
-async def running(redis_url: str, folder: Path, **variables: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """A gateway that listens; the services behind it are where the variables say, or nowhere."""
+async def running(
+    redis_url: str, folder: Path, files: int = 1024, **variables: str
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A gateway that listens, and may open so many files; services are where the variables say, or nowhere."""
     port = free_port()
     targets = {f"{name}_TARGET": f"ipv4:127.0.0.1:{free_port()}" for name in SERVICES}
     own = {"PORT": str(port), "METRICS_PORT": "0", "REDIS_URL": redis_url, "JWT_SECRET": SECRET, **targets}
     with (folder / "log").open("wb") as out:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "reelback_gateway"), env={**os.environ, **own, **variables}, stdout=out, stderr=out
+            *("sh", "-c", f"ulimit -n {files}; exec {sys.executable} -m reelback_gateway"),
+            env={**os.environ, **own, **variables},
+            stdout=out,
+            stderr=out,
         )
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
@@ -72,7 +78,7 @@ async def running(redis_url: str, folder: Path, **variables: str) -> AsyncIterat
 async def test_it_is_ready_without_notification(mongodb_url: str, redis_url: str, tmp_path: Path) -> None:
     there = free_port()
     targets = {f"{name}_TARGET": f"ipv4:127.0.0.1:{there}" for name in ("USER", "GAME", "PAYMENT")}
-    async with running(redis_url, tmp_path, **targets) as http:
+    async with running(redis_url, tmp_path, 1024, **targets) as http:
 
         async def ready() -> bool:
             return bool((await http.get("/readyz")).status_code == 200)
@@ -104,3 +110,21 @@ async def test_behind_a_trusted_proxy_players_have_limits_of_their_own(redis_url
         assert 429 in await statuses(http, *nonsense), "what is no address has one limit for all"
         network = [f"2001:db8:1:2::{number}" for number in range(12)]
         assert 429 in await statuses(http, *network), "an IPv6 network is one sender"
+
+
+async def test_silent_connections_take_no_descriptor_away_and_fill_no_log(redis_url: str, tmp_path: Path) -> None:
+    async with running(redis_url, tmp_path, files=256) as http, AsyncExitStack() as stack:
+        for _ in range(400):
+            _, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+            stack.callback(writer.close)
+        for _ in range(3):  # among them a new connection each, which one too many may be
+            await until(partial(answered, str(http.base_url)), 30)
+    assert len((tmp_path / "log").read_text().splitlines()) < 20
+
+
+async def answered(url: str) -> bool:
+    try:
+        async with httpx2.AsyncClient() as fresh:
+            return bool((await fresh.get(f"{url}/healthz")).status_code == 200)
+    except httpx2.TransportError:
+        return False

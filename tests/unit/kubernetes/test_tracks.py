@@ -32,7 +32,12 @@ def template(release: str, faults: str | None = None, track: str = "stable") -> 
 def deployment(release: str, status: dict[str, Any], replicas: int = 2, **spec: Any) -> Deployment:
     """The target; with the label of a candidate in `template` it is one."""
     candidate = spec.get("template", {}).get("metadata", {}).get("labels", {}).get("reelback.dev/track") == "candidate"
-    metadata: dict[str, Any] = {"name": "payment", "uid": "d-payment", "generation": 2}
+    metadata: dict[str, Any] = {
+        "name": "payment",
+        "uid": "d-payment",
+        "generation": 2,
+        "labels": {"reelback.dev/rollouts": "enabled"},
+    }
     if candidate:
         owner = {"apiVersion": "x", "kind": "SentryScenario", "name": "trial", "uid": "u", "controller": True}
         metadata |= {"name": "payment-candidate", "uid": "d-candidate", "ownerReferences": [owner]}

@@ -10,7 +10,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import get_args
 
-from reelback_operator.engine.model.actions import Action, Claim, GiveBack, MarkDeploy, MarkRelease, RemoveLoad, SetLoad
+from reelback_operator.engine.model.actions import (
+    Action,
+    Claim,
+    GiveBack,
+    MarkDeploy,
+    MarkRelease,
+    RemoveLoad,
+    SetCandidate,
+    SetLoad,
+    SetStable,
+)
 from reelback_operator.engine.model.observations import Observations
 from reelback_operator.engine.model.spec import Spec
 from reelback_operator.engine.model.status import ConditionType, Phase, Status
@@ -63,6 +73,10 @@ def record(status: Status, done: Sequence[Action], problem: str, now: datetime) 
             case RemoveLoad() if status.load:
                 status.load = False
                 note(status, now, "LoadEnded")
+            case SetStable(target, change) | SetCandidate(target, change):
+                # It is there from now on: if it is not at the next look, somebody took it away in between.
+                for each in status.targets:
+                    each.there = each.there or (each.name, each.new_release) == (target.name, change.release)
             case Claim():
                 status.claimed = True
             case GiveBack():

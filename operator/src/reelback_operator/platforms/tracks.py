@@ -21,6 +21,8 @@ from reelback_operator.platforms.pods import Ailment
 from reelback_operator.platforms.releases import ConfigMaps, release
 from reelback_operator.platforms.templates import Ambiguous, given, read
 
+# On a Deployment: scenarios may change it.
+CONSENT_LABEL, CONSENT = "reelback.dev/rollouts", "enabled"
 # Kubernetes' own defaults.
 PROGRESS_SECONDS, GRACE_SECONDS = 600, 30
 # What a change may take beyond what the Deployment itself allows.
@@ -88,7 +90,9 @@ def workload(target: Target, seen: Seen, candidate: Deployment | None, maps: Con
 
 
 def _obstacle(deployment: Deployment) -> str:
-    spec = given(deployment.spec)
+    spec, labels = given(deployment.spec), given(deployment.metadata).labels or {}
+    if labels.get(CONSENT_LABEL) != CONSENT:
+        return f"has no label {CONSENT_LABEL}={CONSENT}, by which its owner agrees to rollouts"
     if spec.paused:
         return "is paused"
     return "is scaled to zero" if _desired(deployment) == 0 else ""

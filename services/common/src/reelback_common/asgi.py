@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reelback_common import edge, readiness
+from reelback_common.connections import Connection
 from reelback_common.readiness import GRACE, Ready
 from reelback_common.request import request
 from reelback_common.settings import ServiceSettings
@@ -123,6 +124,7 @@ async def serve(
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         _leaving(_with_health(instrument(app), ready, draining), draining),
+        http=Connection,
         log_config=None,
         access_log=False,
         server_header=False,

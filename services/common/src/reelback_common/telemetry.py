@@ -20,7 +20,6 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import start_http_server
 from sentry_sdk.consts import EndpointType
 from sentry_sdk.integrations.atexit import AtexitIntegration
 from sentry_sdk.integrations.dedupe import DedupeIntegration
@@ -30,7 +29,7 @@ from sentry_sdk.integrations.otlp import OTLPIntegration
 from sentry_sdk.integrations.threading import ThreadingIntegration
 from sentry_sdk.utils import Dsn
 
-from reelback_common import faults, logs, scrubbing
+from reelback_common import faults, logs, metrics, scrubbing
 from reelback_common.propagation import SentryHeaders
 from reelback_common.settings import ServiceSettings
 
@@ -103,7 +102,7 @@ def start(service: str, settings: ServiceSettings) -> Telemetry:
 
     provider = None if settings.otel_sdk_disabled else _start_sdks(service, settings, release)
     try:
-        start_http_server(settings.metrics_port, addr=settings.host)
+        metrics.serve(settings.host, settings.metrics_port)
     except OSError as error:
         raise SystemExit(f"METRICS_PORT {settings.metrics_port}: {error.strerror or error}") from None
     return Telemetry(provider)

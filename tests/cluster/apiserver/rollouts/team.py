@@ -27,7 +27,7 @@ def deployment(image: str = "pay:works", replicas: int = 1, **spec: Any) -> Obje
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "payment", "namespace": NAMESPACE},
+        "metadata": {"name": "payment", "namespace": NAMESPACE, "labels": {"reelback.dev/rollouts": "enabled"}},
         "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template, **above},
     }
 

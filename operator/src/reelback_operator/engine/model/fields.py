@@ -40,6 +40,13 @@ def _variable(name: str) -> str:
     return name
 
 
+def _plain(text: str) -> str:
+    """The value of a variable as it stands: `$(NAME)` would put another one into it, a secret too."""
+    if "$(" in text:
+        raise ValueError("must not hold $(, which refers to another variable")
+    return text
+
+
 def _version(value: str) -> str:
     # Sentry's "resolved in the next release" needs releases of the form service@semver.
     if len(value) > 100 or not _SEMVER.fullmatch(value):
@@ -72,6 +79,7 @@ Duration = Annotated[
 Name = Annotated[str, AfterValidator(_dns_label)]
 Version = Annotated[str, AfterValidator(_version)]
 Variable = Annotated[str, AfterValidator(_variable)]
+Value = Annotated[str, AfterValidator(_plain)]
 Decimal = Annotated[float, Field(allow_inf_nan=False)]
 FaultKey = Annotated[str, AfterValidator(_fault_key)]
 MetricName = Annotated[str, AfterValidator(_metric_name)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from reelback_operator.engine.model.bounds import NARROW, Bounds
 from reelback_operator.engine.model.spec import MetricCheck, SlowRateCheck
 from reelback_operator.engine.model.status import Counts
 from reelback_operator.engine.model.workload import Workload
@@ -98,7 +99,7 @@ class Observations:
     """One look at everything: the workloads, and Sentry's answer if it was asked; or why either is missing.
 
     `asked` is the question that `look` answers. `approved` is the run whose rollback a person has approved.
-    `scenario` is the scenario's name.
+    `scenario` is the scenario's name; `bounds` is what it may change.
     """
 
     workloads: Mapping[str, Workload | None] | None
@@ -109,3 +110,4 @@ class Observations:
     generation: int = 1
     approved: str = ""
     scenario: str = ""
+    bounds: Bounds = NARROW

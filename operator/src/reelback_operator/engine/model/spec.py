@@ -12,7 +12,17 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from reelback_operator.engine.model.fields import Decimal, Duration, FaultKey, MetricName, Name, Unit, Variable, Version
+from reelback_operator.engine.model.fields import (
+    Decimal,
+    Duration,
+    FaultKey,
+    MetricName,
+    Name,
+    Unit,
+    Value,
+    Variable,
+    Version,
+)
 from reelback_operator.engine.model.workload import RELEASE_VARIABLE
 
 
@@ -61,7 +71,7 @@ class Patch(_Spec):
     """What the release changes beside its version: the image, variables, or both."""
 
     image: str | None = Field(default=None, min_length=1)
-    env: dict[Variable, str] = {}
+    env: dict[Variable, Value] = {}
 
 
 class Strategy(_Spec):

@@ -30,7 +30,7 @@ def prepared(run: Step) -> bool:
     elif workloads is None:
         if waited > PATIENCE:
             run.refuse(run.seen.platform_problem)
-    elif problem := _unfit(run.spec, workloads):
+    elif problem := _unfit(run.spec, workloads) or _beyond(run):
         run.refuse(problem)
     elif not status.claimed and run.spec.targets:
         status.message = f"waiting: {status.problem}" if status.problem else ""
@@ -61,6 +61,15 @@ def _unfit(spec: Spec, workloads: Mapping[str, Workload | None]) -> str:
             return f"spec.release.version: {target.name} already serves {new}"
         if new is None and not faults.readable(workload):
             return f"{field}: {target.name} has a {FAULTS_VARIABLE} that is not a JSON object"
+    return ""
+
+
+def _beyond(run: Step) -> str:
+    """What the release would change that no scenario may, if it would."""
+    for target in run.spec.release.targets if run.spec.release else ():
+        image = workload.stable.template.image if (workload := run.workload(target.name)) else None
+        if refusal := run.seen.bounds.refusal(run.release, target.variable, image):
+            return f"{refusal} (for {target.name})"
     return ""
 
 
