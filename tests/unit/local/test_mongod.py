@@ -58,9 +58,7 @@ def test_who_listens_in_its_place_is_not_told_the_password(start: Start, port: i
     with socket.create_server(("127.0.0.1", port)) as impostor:
         impostor.setblocking(False)
         process = start("sleep 1; exit 48")  # as mongod says that its port is in use
-        said, _ = process.communicate(timeout=30)
-        assert process.returncode == 1
-        assert f"does not listen on port {port}" in said
+        assert process.wait(30) == 48
         with pytest.raises(BlockingIOError):
             impostor.accept()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from scramp import ScramException, ScramMechanism
@@ -12,6 +12,7 @@ from reelback_local.stores.access import USER
 UNAUTHORIZED, AUTHENTICATION_FAILED = 13, 18
 """MongoDB's error codes."""
 
+SIGN_IN = frozenset({"saslStart", "saslContinue"})
 OPEN = frozenset({"hello", "ismaster", "isMaster"})
 """Commands for everybody: a driver's first, which says nothing of the data."""
 
@@ -22,23 +23,23 @@ class Gate:
     def __init__(self, password: str) -> None:
         self._mechanism = ScramMechanism("SCRAM-SHA-256")
         self._known = self._mechanism.make_auth_info(password)
-        self._talks: dict[str, Any] = {}
-        self._in: set[str] = set()
+        self._talks: dict[Hashable, Any] = {}
+        self._in: set[Hashable] = set()
 
-    def answer(self, connection: str, command: str, payload: bytes) -> Mapping[str, Any] | None:
+    def answer(self, connection: Hashable, command: str, payload: bytes) -> Mapping[str, Any] | None:
         """The fields of the gate's own answer; None when the command may go on. `payload` is that of a sign-in."""
-        if command in ("saslStart", "saslContinue"):
+        if command in SIGN_IN:
             return self._sign_in(connection, command, payload)
         if command in OPEN or connection in self._in:
             return None
         return _error(UNAUTHORIZED, "Unauthorized", f"command {command} requires authentication")
 
-    def close(self, connection: str) -> None:
+    def close(self, connection: Hashable) -> None:
         """Forget a connection."""
         self._talks.pop(connection, None)
         self._in.discard(connection)
 
-    def _sign_in(self, connection: str, command: str, payload: bytes) -> Mapping[str, Any]:
+    def _sign_in(self, connection: Hashable, command: str, payload: bytes) -> Mapping[str, Any]:
         try:
             if command == "saslStart":
                 talk = self._talks[connection] = self._mechanism.make_server(self._user)

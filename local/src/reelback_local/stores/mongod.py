@@ -50,8 +50,9 @@ def main() -> None:
         try:
             _let_in(given.host, given.port, password, server)
         except (OperationFailure, ConnectionFailure, TimeoutError) as error:
-            server.terminate()
-            sys.exit(f"mongod has another user, or does not answer: {error}")
+            if server.poll() is None:  # one that has ended by itself has said why, as the last line of the log
+                server.terminate()
+                sys.exit(f"mongod has another user, or does not answer: {error}")
         sys.exit(server.wait())
 
 
