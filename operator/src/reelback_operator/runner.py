@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -114,6 +115,7 @@ class Runner:
         failures = 0
         while not run.gone:
             run.wake.clear()
+            began = time.monotonic()
             try:
                 resource = await self._store.read(namespace, name)
                 if resource is None or resource.uid != run.resource.uid:
@@ -121,6 +123,7 @@ class Runner:
                     return
                 run.resource = resource
                 pause = 0.0 if resource.finished else await self._tick(resource)
+                pause = max(pause - (time.monotonic() - began), pause / 10)  # an interval is from look to look
                 failures = 0
                 if resource.finished and not run.wake.is_set():
                     return
