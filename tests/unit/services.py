@@ -30,10 +30,14 @@ from reelback_payment.failures import Failures
 from reelback_payment.players import Players
 from reelback_payment.service import Payment
 from reelback_payment.store import Wallets
+from reelback_user.attempts import Attempts
 from reelback_user.service import User
 from reelback_user.store import Accounts, Sessions
 
 from tests.unit.common.waiting import until
+
+TOKEN = "a token of at least thirty-two characters"
+"""For whatever asks for one."""
 
 
 @asynccontextmanager
@@ -126,7 +130,7 @@ async def user(
     """User with sessions that last so long; `offer` is told of changed accounts."""
     async with redis.connect(redis_url) as cache:
         sessions = Sessions(cache, lifetime)
-        servicer = User(accounts, sessions, offer)
+        servicer = User(accounts, sessions, Attempts(cache), offer)
 
         async def ready() -> None:
             await accounts.ready()

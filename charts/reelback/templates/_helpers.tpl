@@ -38,6 +38,16 @@ serves a store only while that has no URL. `serves` is those stores.
 {{- toYaml $stores }}
 {{- end }}
 
+{{/* The Secret of list (services, variable): services that name the same variable share it, the first of them has it. */}}
+{{- define "reelback.secretOf" -}}
+{{- $variable := index . 1 }}
+{{- $found := list }}
+{{- range $name, $service := index . 0 }}
+{{- if has $variable ($service.secrets | default list) }}{{- $found = append $found $name }}{{- end }}
+{{- end }}
+{{- first $found }}
+{{- end }}
+
 {{- define "reelback.dsn" -}}
 {{- .Values.sentry.dsn | default (printf "http://reelback@minisentry:%v/1" .Values.services.minisentry.port) }}
 {{- end }}

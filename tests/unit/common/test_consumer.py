@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Message
@@ -104,6 +106,44 @@ async def test_what_cannot_be_processed_goes_to_the_dead_letters_with_the_reason
     assert (headers["traceparent"], headers["empty"]) == ("00-1-2-01", "")
     assert headers["dead-letter-topic"] == topic
     assert (int(headers["dead-letter-partition"]) in range(3), headers["dead-letter-offset"]) == (True, "1")
+
+
+async def test_what_no_letter_can_hold_is_buried_without_its_value_and_holds_up_nobody(kafka_url: str) -> None:
+    topic, group, seen = new_name("bets"), new_name("group"), list[str]()
+    huge = kafka.Record(topic, b"ann", secrets.token_bytes(900_000), [("padding", b"x" * 50_000)])
+    keyed = kafka.Record(topic, b"k" * 800_000, b"no event", [])
+    good = [outgoing(topic, player, 1) for player in ("ann", "bob")]
+    await send(kafka_url, [huge, keyed, *good])
+
+    async def handle(event: events_pb2.Event) -> None:
+        seen.append(event.event_id)
+
+    found: list[tuple[Message, dict[str, Any]]] = []
+
+    async def buried() -> bool:
+        messages = await asyncio.to_thread(read_all, kafka_url, DEAD_LETTERS, 1000, 1)
+        letters = [(message, dict(message.headers() or {})) for message in messages]
+        found[:] = [letter for letter in letters if letter[1]["dead-letter-group"] == group.encode()]
+        return len(found) == 2
+
+    async with consuming(kafka_url, [topic], handle, group) as consumer:
+        await until(lambda: seen_by(seen, 2))
+        await until(buried)
+        assert await ready(consumer)
+    assert [(message.key(), message.value()) for message, _ in found] == [(None, None)] * 2
+    assert {headers["dead-letter-topic"] for _, headers in found} == {topic.encode()}
+    sizes = {int(headers["dead-letter-size"]) for _, headers in found}
+    assert sizes == {900_000 + 50_000 + len("annpadding"), 800_000 + len(b"no event")}
+
+
+async def test_a_record_that_no_broker_takes_is_told_and_the_others_are_sent(kafka_url: str) -> None:
+    topic = new_name("bets")
+    kafka.create_topics(kafka_url, [topic])
+    small, huge = (kafka.Record(topic, b"ann", b"x" * size, []) for size in (10, 2_000_000))
+    with kafka.Publisher(kafka_url) as publisher:
+        assert await publisher.send([small, huge, small]) == [huge]
+        assert await publisher.send([small]) == []
+    assert len(await asyncio.to_thread(read_all, kafka_url, topic, 4, 3)) == 3
 
 
 async def test_a_store_that_is_away_holds_the_players_order_and_nobody_else(kafka_url: str) -> None:

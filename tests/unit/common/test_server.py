@@ -25,11 +25,11 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-def server_with(ready: Callable[[], Awaitable[None]], port: int = 0) -> Server:
+def server_with(ready: Callable[[], Awaitable[None]], port: int = 0, *, reflection: bool = False) -> Server:
     servicer = payment_pb2_grpc.PaymentServicer
     unimplemented: Any = type("Nothing", (servicer,), {"__abstractmethods__": frozenset()})()
     return Server(
-        ServiceSettings(port=port, metrics_port=0),
+        ServiceSettings(port=port, metrics_port=0, grpc_reflection=reflection),
         lambda s: payment_pb2_grpc.add_PaymentServicer_to_server(unimplemented, s),
         ready,
         [PAYMENT],
@@ -100,11 +100,18 @@ async def test_a_dependency_whose_client_drops_a_cancellation_does_not_hold_up_t
         await server.stop()
 
 
-async def test_reflection_lists_what_is_served() -> None:
+async def test_reflection_lists_what_is_served_where_it_is_asked_for() -> None:
     async def ready() -> None:
         pass
 
-    server = server_with(ready)
+    closed = server_with(ready)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{await closed.start()}") as channel:
+        hidden: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await anext(aiter(hidden.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest()]))))
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    await closed.stop()
+    server = server_with(ready, reflection=True)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{await server.start()}") as channel:
         stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]
         asked = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))

@@ -169,7 +169,7 @@ def running(port: int, payment: int, mongodb_url: str, kafka_url: str, log: Path
     with log.open("ab") as out:
         popen = subprocess.Popen(
             [sys.executable, "-m", "reelback_game"],
-            env={**os.environ, **own, "PAYMENT_TARGET": f"ipv4:127.0.0.1:{payment}"},
+            env={**os.environ, **own, "PAYMENT_TARGET": f"ipv4:127.0.0.1:{payment}", "GAME_TOKEN": services.TOKEN},
             stdout=out,
             stderr=out,
         )
@@ -241,7 +241,7 @@ def test_a_relay_that_dies_takes_the_process_with_it(mongodb_url: str) -> None:
     own = {"PORT": "0", "METRICS_PORT": "0", "MONGODB_URL": mongodb_url, "KAFKA_URL": "kafka://127.0.0.1:1"}
     ended = subprocess.run(
         [sys.executable, "-c", DEAD_RELAY],
-        env={**os.environ, **own, "PAYMENT_TARGET": f"ipv4:127.0.0.1:{free_port()}"},
+        env={**os.environ, **own, "PAYMENT_TARGET": f"ipv4:127.0.0.1:{free_port()}", "GAME_TOKEN": services.TOKEN},
         capture_output=True,
         text=True,
         timeout=60,

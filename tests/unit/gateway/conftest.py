@@ -93,7 +93,9 @@ async def platform(
     mongodb_url: str,
     redis_url: str,
     limits_url: str | None = None,
+    *,
     per_player: int = 1000,
+    passwords: int = 1000,
     notification: bool = True,
 ) -> AsyncIterator[Gateway]:
     """The whole platform, or without notification; the limits may have a Redis of their own."""
@@ -111,7 +113,7 @@ async def platform(
                 PaymentStub(payment),
                 NotificationStub(notifying),
                 Tokens(SECRET),
-                Limiter(cache, per_player, per_address=1000),
+                Limiter(cache, per_player, per_address=1000, passwords_per_address=passwords),
             )
         ) as gateway,
     ):

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import httpx2
 import jwt
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 from reelback_common import faults
-from reelback_payment.store import Wallets
 
-from tests.unit import services
-from tests.unit.common.ports import free_port
 from tests.unit.common.waiting import until
 from tests.unit.gateway.conftest import ORIGIN, SECRET, Gateway
 
@@ -267,55 +258,6 @@ async def test_a_failure_of_the_gateway_itself_is_a_problem_too(gateway: Gateway
     assert (answer.status_code, answer.json()["status"]) == (500, 500)
     assert answer.headers["content-type"] == "application/problem+json"
     assert "private" not in answer.text
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"), [("JWT_SECRET", "tooshort"), ("RATE_PER_PLAYER", "0"), ("CORS_ORIGINS", "*")]
-)
-def test_bad_variables_are_refused_by_name(variable: str, value: str) -> None:
-    targets = {f"{name}_TARGET": "dns:///127.0.0.1:1" for name in ("USER", "GAME", "PAYMENT", "NOTIFICATION")}
-    good = {"PORT": "0", "METRICS_PORT": "0", "REDIS_URL": "redis://127.0.0.1:1", "JWT_SECRET": SECRET, **targets}
-    ended = subprocess.run(
-        [sys.executable, "-m", "reelback_gateway"],
-        env={**os.environ, **good, variable: value},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert ended.stderr.startswith(f"{variable}: ")
-    assert value == "0" or value not in ended.stderr
-
-
-async def test_the_gateway_is_ready_without_notification(mongodb_url: str, redis_url: str, tmp_path: Path) -> None:
-    there, port = free_port(), free_port()
-    targets = {f"{name}_TARGET": f"ipv4:127.0.0.1:{there}" for name in ("USER", "GAME", "PAYMENT")}
-    own = {"PORT": str(port), "METRICS_PORT": "0", "REDIS_URL": redis_url, "JWT_SECRET": SECRET, **targets}
-    log = tmp_path / "log"
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "reelback_gateway"),
-            env={**os.environ, **own, "NOTIFICATION_TARGET": f"ipv4:127.0.0.1:{free_port()}"},
-            stdout=out,
-            stderr=out,
-        )
-
-    async def status(wanted: int) -> bool:
-        async with httpx2.AsyncClient() as http:
-            try:
-                return (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == wanted
-            except httpx2.TransportError:
-                assert process.returncode is None, log.read_text()
-                return False
-
-    try:
-        await until(lambda: status(503), 60)
-        async with services.database(mongodb_url) as database, services.payment(Wallets(database), port=there):
-            await until(lambda: status(200), 20)
-    finally:
-        process.kill()
-        await process.wait()
 
 
 async def test_browsers_of_named_origins_may_send_their_trace(gateway: Gateway) -> None:

@@ -24,7 +24,7 @@ async def limiters(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     """Those of two gateways, with patience: on a busy machine a late answer is not one that lets everything pass."""
     monkeypatch.setattr(limits, "ANSWER_SECONDS", 10)
     async with redis.connect(redis_url) as one, redis.connect(redis_url) as other:
-        yield [Limiter(cache, per_player=10, per_address=1000) for cache in (one, other)]
+        yield [Limiter(cache, per_player=10, per_address=1000, passwords_per_address=1000) for cache in (one, other)]
 
 
 async def passes(limiter: Limiter, player: str) -> bool:
@@ -58,7 +58,7 @@ async def test_the_limit_is_a_pace(limiters: list[Limiter]) -> None:
 
 async def test_without_redis_everything_passes_and_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     async with redis.connect(f"redis://127.0.0.1:{free_port()}") as nobody:
-        limiter = Limiter(nobody, per_player=1, per_address=1)
+        limiter = Limiter(nobody, per_player=1, per_address=1, passwords_per_address=1)
         with caplog.at_level(logging.WARNING):
             for _ in range(5):
                 await limiter.check_player("p")
@@ -72,7 +72,7 @@ async def test_a_redis_that_does_not_answer_is_not_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mute = redis.connect(f"redis://127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()
-        await Limiter(mute, per_player=1, per_address=1).check_player("p")
+        await Limiter(mute, per_player=1, per_address=1, passwords_per_address=1).check_player("p")
         assert time.monotonic() - started < 0.9
         await mute.aclose()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -96,8 +97,12 @@ async def test_another_amount_under_the_same_request_id(
 
 async def test_limits_hold(player: Client) -> None:
     limits = {"deposit_per_day": 1000, "bet": 50}
-    assert (await player.send("PUT", "limits", **limits)).json() == limits
-    assert (await player.get("limits")).json() == limits
+    assert (await player.send("PUT", "limits", **limits)).json() == limits | {"raised": None}
+    higher = (await player.send("PUT", "limits", deposit_per_day=1000, bet=60)).json()
+    assert (higher["bet"], higher["raised"]["bet"]) == (50, 60)
+    assert datetime.fromisoformat(higher["raised"]["holds_from"]) > datetime.now(UTC) + timedelta(hours=23)
+    assert (await player.send("PUT", "limits", **limits)).json() == limits | {"raised": None}
+    assert (await player.get("limits")).json() == limits | {"raised": None}
     assert (await player.send("POST", "deposits", request_id="d1", amount=900)).status_code == 201
     over = await player.send("POST", "deposits", request_id="d2", amount=101)
     assert (over.status_code, over.json()["code"]) == (409, "failed-precondition")

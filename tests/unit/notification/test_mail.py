@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 from reelback.v1 import payment_pb2
+from reelback_notification.failures import Refused
+from reelback_notification.mail import Mailer
 from reelback_notification.messages import Channel
 from reelback_notification.store import State, Store
+from reelback_notification.texts import Text
 
 from tests.unit.common.waiting import until
 from tests.unit.notification import events
 from tests.unit.notification.conftest import Platform
+from tests.unit.notification.post import Post
 
 MAIL = (Channel.EMAIL,)
 
@@ -204,3 +208,14 @@ async def test_a_store_that_comes_and_goes_costs_nothing(platform: Platform, mon
         await platform.settled(f"{player_id}/r:email", State.SENT)
     assert failures == 3
     assert len(platform.post.to(email)) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["=?utf-8?q?chief?=@example.com", "a(chief@example.com)b@example.com", "a@b@example.com"]
+)
+async def test_an_address_that_reads_as_another_gets_no_mail(post: Post, address: str) -> None:
+    mailer = Mailer(post.url, "Reelback <no-reply@example.com>")
+    with pytest.raises(Refused):
+        await mailer.send("m", address, Text("A deposit", "text", "html"))
+    await mailer.close()
+    assert post.inbox.newest() == []

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from reelback_common import client, kafka, redis, server, settings
 from reelback_common.events import DEAD_LETTERS
 from reelback_common.settings import ServiceSettings
 from reelback_notification.__main__ import Settings
+from reelback_user.attempts import Attempts
 from reelback_user.service import User
 from reelback_user.store import Accounts, Sessions
 
@@ -73,7 +75,8 @@ class World:
 async def world(mongodb_url: str, redis_url: str, kafka_url: str, post: Post) -> AsyncIterator[World]:
     async with services.database(mongodb_url) as database, redis.connect(redis_url) as cache:
         accounts = Accounts(database)
-        servicer = User(accounts, Sessions(cache, lifetime=None), lambda _: None)  # type: ignore[arg-type]
+        sessions = Sessions(cache, timedelta(hours=1))
+        servicer = User(accounts, sessions, Attempts(cache), lambda _: None)
         running = server.Server(
             ServiceSettings(port=0, metrics_port=0),
             lambda it: add_UserServicer_to_server(servicer, it),

@@ -49,7 +49,8 @@ async def user_service() -> AsyncIterator[str]:
 
 @contextmanager
 def process(port: int, stores: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    variables = {"PORT": str(port), "METRICS_PORT": "0", **stores}
+    tokens = {"GAME_TOKEN": services.TOKEN, "STAFF_TOKEN": services.TOKEN}
+    variables = {"PORT": str(port), "METRICS_PORT": "0", **tokens, **stores}
     with log.open("ab") as out:
         running = subprocess.Popen(
             [sys.executable, "-m", "reelback_payment"], env={**os.environ, **variables}, stdout=out, stderr=out
@@ -107,7 +108,7 @@ async def test_killed_at_work_and_nothing_is_lost_or_done_twice(
 
     # The service's database is named after it, so this test has a wallet of its own for each player.
     async with (
-        client.connect(f"ipv4:127.0.0.1:{port}") as channel,
+        client.connect(f"ipv4:127.0.0.1:{port}", token=services.TOKEN) as channel,
         user_service() as user,
         consuming(kafka_url, [TOPIC], handle),
     ):

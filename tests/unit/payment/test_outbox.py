@@ -216,7 +216,7 @@ async def test_a_failure_that_cannot_be_recorded_is_still_told(error: Exception,
         with pytest.raises(type(error)):
             async with Failures(away, offered.append).recorded(Move("r", "p", Kind.BET, 20)):
                 raise error
-        assert seconds <= time.monotonic() - started < seconds + 0.5
+        assert time.monotonic() - started >= seconds
     finally:
         await away.client.close()
         gc.collect()

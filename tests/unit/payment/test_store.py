@@ -15,7 +15,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import ConnectionFailure
 from reelback_common.mongo import Document
 from reelback_payment import store
-from reelback_payment.limits import DEFAULT, LimitExceeded, Limits
+from reelback_payment.limits import UNSET, Held, LimitExceeded, Limits
 from reelback_payment.outbox import PaymentOutbox
 from reelback_payment.store import PATIENCE, Contention, Wallets
 from reelback_payment.transfers import State, WrongState, decision
@@ -26,6 +26,11 @@ from tests.unit.common.waiting import until
 from tests.unit.payment.books import entries, reconciled
 
 PLAYERS_OWN = (Kind.DEPOSIT, Kind.WITHDRAWAL, Kind.BET, Kind.WIN)
+
+
+NOW = datetime.now(UTC)
+LONG_AGO = NOW - timedelta(days=2)
+"""Higher limits that were asked for then hold by now."""
 
 
 @pytest.fixture
@@ -104,7 +109,7 @@ async def test_concurrent_first_moves(database: AsyncDatabase[Document], wallets
 
 async def test_concurrent_deposits_up_to_the_limit(database: AsyncDatabase[Document]) -> None:
     servers = await replicas(database, 3)
-    await servers[0].set_limits("p", Limits(deposit_per_day=100, bet=1))
+    await servers[0].set_limits("p", Limits(deposit_per_day=100, bet=1), NOW)
     moves = [Move(f"r{number}", "p", Kind.DEPOSIT, 10) for number in range(20)]
     answers = await asyncio.gather(*(patiently(Random(0).choice(servers), move) for move in moves))
     assert len([answer for answer in answers if answer]) == 10
@@ -129,9 +134,9 @@ async def test_limits_hold_for_every_move_decided_after_them(database: AsyncData
         for name, server in zip("ab", servers, strict=False):
             work.create_task(bets(name, server))
         for _ in range(8):
-            await servers[2].set_limits("p", Limits(100_000, bet=50))
+            await servers[2].set_limits("p", Limits(100_000, bet=50), LONG_AGO)
             await until(partial(grown, (await servers[2].wallet("p")).sequence + 2), 30)
-            await servers[2].set_limits("p", Limits(100_000, bet=49))
+            await servers[2].set_limits("p", Limits(100_000, bet=49), NOW)
             end = (await servers[2].wallet("p")).sequence
             await asyncio.sleep(0.05)  # what was under way would have been swapped by now
             assert not await grown(end + 1)
@@ -140,14 +145,14 @@ async def test_limits_hold_for_every_move_decided_after_them(database: AsyncData
 
 
 async def test_limits_before_there_is_money(database: AsyncDatabase[Document], wallets: Wallets) -> None:
-    assert await wallets.limits("p") == DEFAULT
-    await wallets.set_limits("p", Limits(100, 10))
-    assert await wallets.limits("p") == Limits(100, 10)
+    assert await wallets.limits("p") == UNSET
+    await wallets.set_limits("p", Limits(100, 10), NOW)
+    assert await wallets.limits("p") == Held(Limits(100, 10))
     assert (await wallets.wallet("p")).balance == 0
     await wallets.move(Move("d", "p", Kind.DEPOSIT, 100))
     with pytest.raises(LimitExceeded):
         await wallets.move(Move("e", "p", Kind.DEPOSIT, 1))
-    await wallets.set_limits("p", Limits(101, 10))
+    await wallets.set_limits("p", Limits(101, 10), LONG_AGO)
     assert (await wallets.move(Move("e", "p", Kind.DEPOSIT, 1))).balance_after == 101
     assert await wallets.move(Move("d", "p", Kind.DEPOSIT, 100))  # sent again, whatever the limit is by now
     await reconciled(database)
@@ -246,7 +251,7 @@ async def test_a_wallet_of_an_earlier_release(database: AsyncDatabase[Document],
 
     assert (await wallets.move(Move("w", "p", Kind.WIN, 5))).balance_after == 485
     assert await wallets.move(Move("d", "p", Kind.DEPOSIT, 500))
-    await wallets.set_limits("p", Limits(100, 100))
+    await wallets.set_limits("p", Limits(100, 100), NOW)
     await wallets.move(Move("e", "p", Kind.DEPOSIT, 100))
     assert [entry.request_id for entry in await entries(database, "p")] == ["d", "b", "w", "e"]
     assert await publish(database) == ["p/b", "p/w", "p/e"]

@@ -7,7 +7,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from reelback_payment.limits import DEFAULT, NEVER, PLATFORM, BadLimits, Day, LimitExceeded, Limits, check
+from reelback_payment.limits import (
+    COOLING,
+    DEFAULT,
+    NEVER,
+    PLATFORM,
+    UNSET,
+    BadLimits,
+    Day,
+    Held,
+    LimitExceeded,
+    Limits,
+    check,
+    wish,
+)
 from reelback_payment.wallet import (
     INSTANT_WITHDRAWAL,
     Change,
@@ -93,7 +106,7 @@ def test_a_bet_up_to_the_limit() -> None:
     assert after(RICH, move(amount=DEFAULT.bet))
     with pytest.raises(LimitExceeded, match=f"{DEFAULT.bet + 1} is above .* {DEFAULT.bet}"):
         after(RICH, move(amount=DEFAULT.bet + 1))
-    lower = replace(RICH, limits=Limits(1, 20))
+    lower = replace(RICH, limits=Held(Limits(1, 20)))
     assert after(lower, move(amount=20))
     with pytest.raises(LimitExceeded):
         after(lower, move(amount=21))
@@ -101,7 +114,7 @@ def test_a_bet_up_to_the_limit() -> None:
 
 
 def test_deposits_of_a_day_up_to_the_limit() -> None:
-    wallet = replace(RICH, limits=Limits(deposit_per_day=100, bet=1))
+    wallet = replace(RICH, limits=Held(Limits(deposit_per_day=100, bet=1)))
     first = after(wallet, move(kind=Kind.DEPOSIT, amount=60)).deposits
     assert first == Day("2026-01-02", 60)
     wallet = replace(wallet, deposits=first)
@@ -112,13 +125,46 @@ def test_deposits_of_a_day_up_to_the_limit() -> None:
 
 
 def test_a_day_begins_at_midnight_utc_and_does_not_come_back() -> None:
-    wallet = replace(RICH, limits=Limits(100, 1), deposits=Day("2026-01-02", 100))
+    wallet = replace(RICH, limits=Held(Limits(100, 1)), deposits=Day("2026-01-02", 100))
     deposit = move(kind=Kind.DEPOSIT, amount=100)
     midnight = datetime(2026, 1, 3, tzinfo=UTC)
     assert after(wallet, deposit, midnight).deposits == Day("2026-01-03", 100)
     for now in (midnight - timedelta(milliseconds=1), midnight - timedelta(days=1)):
         with pytest.raises(LimitExceeded):
             after(wallet, deposit, now)
+
+
+def test_a_clock_that_was_far_ahead_closes_deposits_for_a_day_at_most() -> None:
+    wallet = replace(RICH, limits=Held(Limits(100, 1)), deposits=Day("2099-05-05", 60))
+    today = datetime(2026, 1, 3, 12, tzinfo=UTC)
+    counted = after(wallet, move(kind=Kind.DEPOSIT, amount=40), today).deposits
+    assert counted == Day("2026-01-03", 100), "what was deposited then counts"
+    with pytest.raises(LimitExceeded):
+        after(wallet, move(kind=Kind.DEPOSIT, amount=41), today)
+    wallet = replace(wallet, deposits=counted)
+    assert after(wallet, move(kind=Kind.DEPOSIT, amount=100), today + timedelta(days=1)).deposits.amount == 100
+
+
+def test_lower_limits_hold_at_once_and_higher_ones_after_a_day() -> None:
+    lower = wish(UNSET, Limits(1000, 20), NOW)
+    assert lower == Held(Limits(1000, 20))
+    mixed = wish(lower, Limits(2000, 10), NOW)
+    assert mixed.now(NOW) == Limits(1000, 10)
+    assert mixed.now(NOW + COOLING - timedelta(milliseconds=1)) == Limits(1000, 10)
+    assert mixed.now(NOW + COOLING) == Limits(2000, 10)
+    bet = replace(RICH, limits=mixed)
+    with pytest.raises(LimitExceeded):
+        after(bet, move(kind=Kind.DEPOSIT, amount=1500), NOW)
+    assert after(bet, move(kind=Kind.DEPOSIT, amount=1500), NOW + COOLING)
+
+
+def test_asking_for_higher_limits_again_does_not_begin_the_day_anew_and_thinking_better_of_it_does() -> None:
+    later = NOW + timedelta(hours=23)
+    asked = wish(Held(Limits(10, 10)), Limits(20, 10), NOW)
+    assert wish(asked, Limits(20, 10), later) == asked
+    withdrawn = wish(asked, Limits(10, 10), later)
+    assert withdrawn == Held(Limits(10, 10))
+    assert wish(withdrawn, Limits(20, 10), later).now(NOW + COOLING) == Limits(10, 10)
 
 
 def test_limits_are_the_platforms_at_most() -> None:

@@ -24,6 +24,7 @@ def test_an_address_has_one_form(email: str) -> None:
     [
         *("", "ada", "@example.com", "ada@", "ada@example", "a b@example.com", "a@b@example.com", "ada@.com"),
         *("a@x..com", "x" * 65 + "@example.com", "ada@" + "x" * 250 + ".com"),
+        *("a\x00b@example.com", "a\u202eb@example.com", "a\u200db@example.com", "=?utf-8?q?chief?=@example.com"),
     ],
 )
 def test_what_is_no_address_is_refused_and_not_repeated(email: str) -> None:

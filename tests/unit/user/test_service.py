@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -44,7 +45,8 @@ def registration(email: str = "ada@example.com", password: str = PASSWORD, name:
 
 
 async def sign_in(user: UserAsyncStub, email: str = "ada@example.com", password: str = PASSWORD) -> user_pb2.Session:
-    return await user.SignIn(user_pb2.SignInRequest(email=email, password=password))
+    somewhere = secrets.token_hex(8)  # how often it may be tried from one address is a test of its own
+    return await user.SignIn(user_pb2.SignInRequest(email=email, password=password, address=somewhere))
 
 
 def check(user: UserAsyncStub, session_id: str) -> Any:

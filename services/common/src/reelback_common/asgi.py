@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from prometheus_client import Histogram
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reelback_common import readiness
+from reelback_common import edge, readiness
 from reelback_common.readiness import GRACE, Ready
 from reelback_common.request import request
 from reelback_common.settings import ServiceSettings
@@ -33,15 +33,16 @@ log = logging.getLogger(__name__)
 def instrument(app: ASGIApp) -> ASGIApp:
     """The application with a request (span, session, one event for an exception) around each HTTP request.
 
-    A WebSocket only joins the trace of its handshake, as it lasts as long as the player stays: each message it
-    carries is a request of its own, see `message`. Use it outermost, so that error handlers are inside.
+    What callers may say of a trace is in `edge`. A WebSocket only joins the trace of its handshake, as it lasts as
+    long as the player stays: each message it carries is a request of its own, see `message`. Use it outermost, so
+    that error handlers are inside.
     """
 
     async def traced(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await _http(app, scope, receive, send)
         elif scope["type"] == "websocket":
-            token = context.attach(propagate.extract(_headers(scope)))
+            token = context.attach(propagate.extract(edge.carrier(scope["headers"])))
             try:
                 await app(scope, receive, send)
             finally:
@@ -75,10 +76,9 @@ async def _http(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
             status = event["status"]
         await send(event)
 
-    method = scope["method"]
-    attributes = {"http.request.method": method, "url.path": scope["path"]}
+    method = edge.method(scope)
     try:
-        with request(method, _headers(scope), attributes) as span:
+        with request(method, edge.carrier(scope["headers"]), {"http.request.method": method}) as span:
             try:
                 await app(scope, receive, observed)
             except Exception:
@@ -90,14 +90,12 @@ async def _http(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
                 span.update_name(name)
                 sentry_sdk.get_isolation_scope().set_transaction_name(name)
                 span.set_attributes({"http.route": route, "http.response.status_code": status})
+                if route:  # a path that nobody has may be anything, a password too
+                    span.set_attribute("url.path", scope["path"])
                 if status >= 500:
                     span.set_status(Status(StatusCode.ERROR, str(status)))
     finally:
         DURATION.labels(method, route, status).observe(time.perf_counter() - started)
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    return {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
 
 
 class _Server(uvicorn.Server):
@@ -108,9 +106,12 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(service: str, settings: ServiceSettings, app: ASGIApp, ready: Ready) -> None:
+async def serve(
+    service: str, settings: ServiceSettings, app: ASGIApp, ready: Ready, trusted_proxies: Sequence[str] = ()
+) -> None:
     """Serve until SIGTERM or SIGINT, then drain and return. Answers GET /healthz and /readyz itself, without spans.
 
+    Only the proxies named here, by address or network, are believed when they say for whom a request is.
     While it drains, each answer is the last of its connection: a caller's next request goes to another server.
     """
     draining = readiness.end_signal()
@@ -125,6 +126,8 @@ async def serve(service: str, settings: ServiceSettings, app: ASGIApp, ready: Re
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=[*trusted_proxies],
         timeout_graceful_shutdown=int(GRACE),
         ws_max_size=64 * 1024,  # instead of 16 MiB a message, of whoever connects
     )

@@ -22,7 +22,7 @@ import grpc
 from opentelemetry import propagate, trace
 from opentelemetry.trace import Span, SpanKind
 
-from reelback_common import rpc
+from reelback_common import callers, rpc
 
 DEADLINE = 5.0
 """Seconds a call may take when neither the call nor the request it is made for says less."""
@@ -37,21 +37,22 @@ log = logging.getLogger(__name__)
 _tracer = trace.get_tracer(__name__)
 
 
-def connect(target: str, idempotent: Sequence[str] = (), deadline: float = DEADLINE) -> Channel:
+def connect(target: str, idempotent: Sequence[str] = (), deadline: float = DEADLINE, token: str = "") -> Channel:
     """A channel for generated stubs; close it, or use it as a context manager. Needs a running event loop.
 
     `idempotent` names methods as `reelback.v1.Payment/Charge`, or whole services as `reelback.v1.Payment`: only they
     are tried again, up to three times in all, when a server is unavailable. ValueError for a file of endpoints
-    without any.
+    without any. `token` goes with every call, for methods that ask for it.
     """
-    return Channel(target, idempotent, deadline)
+    return Channel(target, idempotent, deadline, token)
 
 
 class Channel(grpc.aio.Channel):
     """A grpc.aio.Channel whose connections can be swapped under the stubs that use it."""
 
-    def __init__(self, target: str, idempotent: Sequence[str], deadline: float) -> None:
+    def __init__(self, target: str, idempotent: Sequence[str], deadline: float, token: str) -> None:
         self._options = _options(idempotent)
+        self._own: tuple[tuple[str, str], ...] = ((callers.TOKEN, token),) if token else ()
         self._deadline = deadline
         self._background: set[asyncio.Task[None]] = set()
         if target.startswith("endpoints:"):
@@ -102,12 +103,13 @@ class Channel(grpc.aio.Channel):
             if made is None or made[0] is not self._inner:
                 made = self._inner, getattr(self._inner, kind)(path, *args, **kwargs)
             limit = self._remaining(timeout)
+            metadata = (*self._own, *(metadata or ()))
             if not trace.get_current_span().get_span_context().is_valid:
                 return made[1](request, timeout=limit, metadata=metadata, **options)
             span = _tracer.start_span(path.lstrip("/"), kind=SpanKind.CLIENT, attributes=rpc.attributes(path))
             headers: dict[str, str] = {}
             propagate.inject(headers, trace.set_span_in_context(span))
-            started = made[1](request, timeout=limit, metadata=(*(metadata or ()), *headers.items()), **options)
+            started = made[1](request, timeout=limit, metadata=(*metadata, *headers.items()), **options)
             started.add_done_callback(lambda done: _end(span, done))
             return started
 

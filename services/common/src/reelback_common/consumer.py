@@ -35,6 +35,10 @@ FIRST_PAUSE, MAX_PAUSE = 0.1, 5.0
 
 REASON_LENGTH = 500
 
+LETTER_BYTES = 256 * 1024
+"""A larger event is buried without its value, key and headers: brokers take no letter that is larger than an event.
+It can be read where it came from, as long as its topic keeps it."""
+
 DURATION = Histogram(
     "messaging_process_duration_seconds", "How long processing an event took, with all attempts", ["topic", "outcome"]
 )
@@ -67,6 +71,7 @@ class Consumer:
         self._handle = handle
         self._retry = retry
         self._member: Member | None = None
+        self._unburied = 0
 
     async def run(self) -> None:
         """Consume until cancelled; while the broker is away, wait for it."""
@@ -84,9 +89,12 @@ class Consumer:
                 self._member = None
 
     async def ready(self) -> None:
-        """Raise RuntimeError or KafkaException while no broker answers, or the group has not taken this member yet."""
+        """Raise RuntimeError or KafkaException while no broker answers, the group has not taken this member yet, or it
+        stands still because dead letters cannot be written."""
         if self._member is None:
             raise RuntimeError("no broker answers")
+        if self._unburied:
+            raise RuntimeError(f"{self._unburied} dead letters cannot be written")
         await self._member.ready()
 
     async def _process(self, member: Member, messages: Sequence[Message]) -> None:
@@ -110,15 +118,23 @@ class Consumer:
                         done.add(place)
 
         working = {asyncio.create_task(in_order(places)) for places in players.values()}
-        try:
+
+        async def watched() -> None:
+            """Until no task works any more; meanwhile the lag is measured."""
+            nonlocal working
             while working:
                 ended, working = await asyncio.wait(working, timeout=LAG_SECONDS)
                 for task in ended:
                     task.result()
                 if working:
                     await member.ask_lag()
-            await self._bury(list(dead.values()))
-            done.update(dead)
+
+        try:
+            await watched()
+            if dead:
+                working = {asyncio.create_task(self._bury([*dead.values()]))}
+                await watched()
+                done.update(dead)
         except asyncio.CancelledError:
             ending.set()
             if working:
@@ -177,15 +193,20 @@ class Consumer:
                 raise asyncio.CancelledError
 
     async def _bury(self, letters: Sequence[kafka.Record]) -> None:
-        """Send dead letters, and insist."""
+        """Send dead letters, and insist; a letter that no broker will ever take is only told of."""
         outage = kafka.Outage(log, "dead letters wait")
-        while letters:
-            try:
-                with kafka.Publisher(self._url) as publisher:
-                    await publisher.send(letters)
-                return
-            except KafkaException as error:
-                await outage.wait(error)
+        try:
+            while True:
+                try:
+                    with kafka.Publisher(self._url) as publisher:
+                        for refused in await publisher.send(letters):
+                            log.error("a dead letter is refused: %s", dict(refused.headers).get("dead-letter-offset"))
+                    return
+                except KafkaException as error:
+                    self._unburied = len(letters)
+                    await outage.wait(error)
+        finally:
+            self._unburied = 0
 
 
 def _parse(message: Message) -> events_pb2.Event:
@@ -200,14 +221,20 @@ def _parse(message: Message) -> events_pb2.Event:
 
 def _dead_letter(message: Message, group: str, error: Exception) -> kafka.Record:
     reason = scrubbing.text(f"{type(error).__name__}: {error}")[:REASON_LENGTH]
-    why = {
-        "dead-letter-reason": reason,
-        "dead-letter-topic": message.topic(),
-        "dead-letter-partition": str(message.partition()),
-        "dead-letter-offset": str(message.offset()),
-        "dead-letter-group": group,
-    }
-    return kafka.Record(DEAD_LETTERS, message.key(), message.value(), [*_headers(message), *why.items()])
+    headers = _headers(message)
+    values = (message.key(), message.value(), *(value for _, value in headers))
+    size = sum(len(value) for value in values if value) + sum(len(name) for name, _ in headers)
+    why: list[tuple[str, str | bytes | None]] = [
+        ("dead-letter-reason", reason),
+        ("dead-letter-topic", message.topic()),
+        ("dead-letter-partition", str(message.partition())),
+        ("dead-letter-offset", str(message.offset())),
+        ("dead-letter-size", str(size)),
+        ("dead-letter-group", group),
+    ]
+    if size > LETTER_BYTES:
+        return kafka.Record(DEAD_LETTERS, None, None, why)
+    return kafka.Record(DEAD_LETTERS, message.key(), message.value(), [*headers, *why])
 
 
 def _headers(message: Message) -> list[tuple[str, str | bytes | None]]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from opentelemetry import propagate
 from reelback.v1 import events_pb2
 
+from reelback_common.propagation import BAGGAGE
+
 TOPICS: Mapping[str, tuple[str, ...]] = {
     "bets": ("round_settled",),
     "payments": ("money_moved", "payment_failed"),
@@ -30,7 +32,11 @@ class Outgoing:
 
 
 def trace_headers() -> dict[str, str]:
-    """The trace headers of the current span, to be kept beside what causes an event; empty without a span."""
+    """The trace headers of the current span, to be kept beside what causes an event; empty without a span.
+
+    Baggage is not kept: whoever sends a request may fill it with anything.
+    """
     headers: dict[str, str] = {}
     propagate.inject(headers)
+    headers.pop(BAGGAGE, None)
     return headers

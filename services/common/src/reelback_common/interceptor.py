@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import grpc
 from prometheus_client import Histogram
 
-from reelback_common import rpc
+from reelback_common import refusals, rpc
 from reelback_common.request import request as traced
 
 SILENT = ("/grpc.health.", "/grpc.reflection.")
@@ -97,7 +97,7 @@ async def _answer(path: str, behaviour: Any, request: Any, context: Context) -> 
             except grpc.aio.AioRpcError as error:
                 code = error.code()
                 log.warning("a call made for %s failed: %s %s", path, code.name, error.details())
-                await context.abort(code, error.details() or "")
+                await context.abort(code, error.details() or "", refusals.metadata(error))
             finally:
                 rpc.set_status(span, code, failed=code in rpc.SERVER_FAILURES)
             return response

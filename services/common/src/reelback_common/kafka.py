@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -25,6 +26,9 @@ DELIVERY_SECONDS = 10.0
 
 FIRST_PAUSE, MAX_PAUSE = 0.2, 5.0
 """Seconds between two attempts while something is away."""
+
+PERMANENT = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD, KafkaError.INVALID_MSG})
+"""What a broker says of a record that it will never take; everything else may pass."""
 
 log = logging.getLogger(__name__)
 _client_log = logging.getLogger("librdkafka")
@@ -123,6 +127,7 @@ class Publisher:
 
     def __init__(self, kafka_url: str) -> None:
         self._failures: list[KafkaError] = []
+        self._refused: list[Record] = []
         self._producer = Producer(
             {
                 "enable.idempotence": True,
@@ -135,23 +140,31 @@ class Publisher:
             }
         )
 
-    async def send(self, records: Sequence[Record]) -> None:
-        """Send the records, and return when the brokers have acknowledged all of them.
+    async def send(self, records: Sequence[Record]) -> list[Record]:
+        """Send the records, and return when the brokers have acknowledged all of them but those that are returned:
+        these they will never take.
 
-        KafkaException when one was not within DELIVERY_SECONDS; the others may have been. One call at a time.
+        KafkaException when one was not acknowledged within DELIVERY_SECONDS; the others may have been. One call at a
+        time.
         """
         self._failures.clear()
+        self._refused = []
         for record in records:
-            self._producer.produce(
-                record.topic, record.value, record.key, headers=record.headers, on_delivery=self._delivered
-            )
+            told = partial(self._delivered, record)
+            try:
+                self._producer.produce(record.topic, record.value, record.key, headers=record.headers, on_delivery=told)
+            except KafkaException as error:
+                self._delivered(record, error.args[0], None)
         # Flushing waits in the C library and also calls back; the limit is never reached, as every record has its own.
         left = await asyncio.to_thread(self._producer.flush, 2 * DELIVERY_SECONDS)
         if self._failures or left:
             raise KafkaException(self._failures[0] if self._failures else KafkaError(KafkaError._TIMED_OUT))
+        return self._refused
 
-    def _delivered(self, error: KafkaError | None, _: Message) -> None:
-        if error:
+    def _delivered(self, record: Record, error: KafkaError | None, _: Message | None) -> None:
+        if error and error.code() in PERMANENT:
+            self._refused.append(record)
+        elif error:
             self._failures.append(error)
 
     def __enter__(self) -> Self:

@@ -109,7 +109,10 @@ class Relay:
             raise
 
     async def _publish(self, publisher: kafka.Publisher, events: Sequence[Outgoing]) -> None:
-        await publisher.send([_record(outgoing) for outgoing in events])  # without any, it still hears of the brokers
+        # Without any, it still hears of the brokers.
+        for refused in await publisher.send([_record(outgoing) for outgoing in events]):
+            # It would be refused for ever, and hold up all others. What it told of is in the store.
+            log.error("an event for %s has %d bytes, and is refused for ever", refused.topic, len(refused.value or b""))
         if events:
             await self._outbox.published(events)
 

@@ -22,15 +22,16 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 TRACE, BAGGAGE = "sentry-trace", "baggage"
 
-BAGGAGE_LENGTH = 8192
-"""What W3C's baggage may have; longer ones are not passed on."""
+BAGGAGE_LENGTH = 1024
+"""What is longer is not passed on: gRPC refuses a call with more than 8 kB of metadata, and these are not all of it."""
 
-_SENTRY_TRACE = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})(?:-([01]))?")
+SENTRY_TRACE = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})(?:-([01]))?")
+_BAGGAGE = re.compile(rf"[ -~]{{1,{BAGGAGE_LENGTH}}}")  # what else it may hold, no call of gRPC can carry
 _BAGGAGE_KEY = contexts.create_key("baggage-header")
 
 
 class SentryHeaders(TextMapPropagator):
-    """`sentry-trace`, and `baggage` just as it came: whatever is in it is for others, and taking it apart costs.
+    """`sentry-trace`, and `baggage` just as it came, if it can go on: whatever is in it is for others.
 
     Sentry's own propagators do the same for several times the price, and drop what is not theirs.
     """
@@ -40,13 +41,13 @@ class SentryHeaders(TextMapPropagator):
     ) -> Context:
         """The context with the caller's span as its current one, and with its baggage."""
         found = Context() if context is None else context
-        if (values := getter.get(carrier, TRACE)) and (match := _SENTRY_TRACE.fullmatch(values[0].strip())):
+        if (values := getter.get(carrier, TRACE)) and (match := SENTRY_TRACE.fullmatch(values[0].strip())):
             trace_id, span_id, sampled = match.groups()
             flags = TraceFlags.DEFAULT if sampled == "0" else TraceFlags.SAMPLED
             caller = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(flags))
             found = trace.set_span_in_context(NonRecordingSpan(caller), found)
         baggage = ",".join(getter.get(carrier, BAGGAGE) or ())
-        return contexts.set_value(_BAGGAGE_KEY, baggage, found) if 0 < len(baggage) <= BAGGAGE_LENGTH else found
+        return contexts.set_value(_BAGGAGE_KEY, baggage, found) if _BAGGAGE.fullmatch(baggage) else found
 
     def inject(
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter

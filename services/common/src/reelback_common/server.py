@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import grpc
@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from reelback_common import readiness
+from reelback_common.callers import Callers
 from reelback_common.interceptor import Telemetry
 from reelback_common.readiness import GRACE, Ready
 from reelback_common.settings import ServiceSettings
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Server:
-    """Health, reflection and telemetry around a service's own servicers.
+    """Health, telemetry, and reflection where it is asked for, around a service's own servicers.
 
     Health has the service names "" and those of `services` (ready: the dependencies answer) and "live" (the
     process lives).
@@ -41,17 +42,20 @@ class Server:
         register: Callable[[grpc.aio.Server], None],
         ready: Ready,
         services: Sequence[str],
+        tokens: Mapping[str, str] | None = None,
     ) -> None:
+        """`tokens` are those that methods ask for, see `Callers`."""
         self._settings = settings
         self._ready = ready
         self._names = ("", *services)
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(interceptors=[Telemetry()], options=OPTIONS)
+        self._server = grpc.aio.server(interceptors=[Telemetry(), Callers(tokens or {})], options=OPTIONS)
         self._poll: asyncio.Task[None] | None = None
         self._stopping = False
         register(self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        if settings.grpc_reflection:
+            reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
 
     async def start(self) -> int:
         """Listen; the port, which is a free one for port 0. A port in use ends the process with one line."""
@@ -106,13 +110,16 @@ async def serve(
     register: Callable[[grpc.aio.Server], None],
     ready: Ready,
     services: Sequence[str],
+    *,
+    tokens: Mapping[str, str] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain and return.
 
-    `register` adds the servicers; `services` are their full names, for reflection and health.
+    `register` adds the servicers; `services` are their full names, for reflection and health; `tokens` are those that
+    methods ask for, see `Callers`.
     """
     ended = readiness.end_signal()
-    server = Server(settings, register, ready, services)
+    server = Server(settings, register, ready, services, tokens)
     await server.start()
     await ended.wait()
     log.info("%s ends: draining", service)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from sentry_sdk.utils import Dsn
 
 from reelback_common import faults
+
+Secret = Annotated[SecretStr, Field(min_length=32)]
+"""A secret that is made up, not chosen."""
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 takes a free one."""
@@ -30,6 +33,7 @@ class ServiceSettings(BaseSettings):
     sentry_environment: str = "local"
     otlp_endpoint: str = ""
     otel_sdk_disabled: bool = False
+    grpc_reflection: bool = False
     reelback_faults: dict[str, float] = {}
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 0

@@ -23,6 +23,7 @@ class Settings(settings.ServiceSettings):
     mongodb_url: str
     kafka_url: KafkaUrl
     payment_target: str
+    game_token: settings.Secret
 
 
 async def serve(options: Settings) -> None:
@@ -32,7 +33,8 @@ async def serve(options: Settings) -> None:
     relay = Relay(options.kafka_url, rounds, [TOPIC])
     try:
         # Every method of payment may be sent again: request ids make them idempotent.
-        async with client.connect(options.payment_target, idempotent=["reelback.v1.Payment"]) as payment:
+        token = options.game_token.get_secret_value()
+        async with client.connect(options.payment_target, idempotent=["reelback.v1.Payment"], token=token) as payment:
             table = Table(CLASSIC, fair_rng(), rounds, PaymentStub(payment), relay.offer)
             game = Game(CLASSIC, table)
             # One that dies takes the process with it.

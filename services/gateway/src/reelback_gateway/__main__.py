@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, IPvAnyNetwork
 from reelback.v1.game_pb2_grpc import GameStub
 from reelback.v1.notification_pb2_grpc import NotificationStub
 from reelback.v1.payment_pb2_grpc import PaymentStub
@@ -29,16 +29,21 @@ Rate = Annotated[int, Field(gt=0)]
 
 
 class Settings(settings.ServiceSettings):
-    """The variables of gateway. Rates are requests a second."""
+    """The variables of gateway. Rates are requests a second.
+
+    Behind an ingress or a load balancer its networks belong into `trusted_proxies`, or all players share its address.
+    """
 
     redis_url: str
     user_target: str
     game_target: str
     payment_target: str
     notification_target: str
-    jwt_secret: Annotated[SecretStr, Field(min_length=32)]
+    jwt_secret: settings.Secret
     rate_per_player: Rate = 20
     rate_per_address: Rate = 500
+    passwords_per_address: Rate = 20
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
     cors_origins: tuple[str, ...] = ()
 
 
@@ -57,7 +62,7 @@ async def serve(options: Settings) -> None:
             PaymentStub(payment),
             NotificationStub(notification),
             Tokens(options.jwt_secret.get_secret_value()),
-            Limiter(cache, options.rate_per_player, options.rate_per_address),
+            Limiter(cache, options.rate_per_player, options.rate_per_address, options.passwords_per_address),
         )
         connected = False
 
@@ -69,7 +74,8 @@ async def serve(options: Settings) -> None:
                 await asyncio.gather(*(channel.channel_ready() for channel in (user, game, payment)))
                 connected = True
 
-        await asgi.serve("gateway", options, app.create(backend, options.cors_origins), ready)
+        proxies = [str(network) for network in options.trusted_proxies]
+        await asgi.serve("gateway", options, app.create(backend, options.cors_origins), ready, proxies)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from reelback.v1 import game_pb2, payment_pb2, user_pb2
 
-from reelback_gateway.backend import ADDRESS_LIMIT, BackendOf, Player
+from reelback_gateway.backend import ADDRESS_LIMIT, Address, BackendOf, Player
 from reelback_gateway.models import (
     Bet,
     Credentials,
@@ -38,16 +38,19 @@ router = APIRouter(prefix="/api/v1", dependencies=ADDRESS_LIMIT, responses=RESPO
 
 
 @router.post("/users", status_code=201, tags=["players"])
-async def register(body: Registration, backend: BackendOf) -> Profile:
+async def register(body: Registration, backend: BackendOf, address: Address) -> Profile:
     """Register a player."""
+    await backend.limiter.check_password(address)
     request = user_pb2.RegisterRequest(email=body.email, password=body.password, display_name=body.display_name)
     return Profile.of(await backend.user.Register(request))
 
 
 @router.post("/sessions", status_code=201, tags=["players"])
-async def sign_in(body: Credentials, backend: BackendOf) -> Token:
+async def sign_in(body: Credentials, backend: BackendOf, address: Address) -> Token:
     """Sign in."""
-    session = await backend.user.SignIn(user_pb2.SignInRequest(email=body.email, password=body.password))
+    await backend.limiter.check_password(address)
+    request = user_pb2.SignInRequest(email=body.email, password=body.password, address=address)
+    session = await backend.user.SignIn(request)
     expires_at = session.expires_at.ToDatetime(UTC)
     token = backend.tokens.issue(Claims(session.player_id, session.session_id), expires_at)
     return Token(token=token, player_id=session.player_id, expires_at=expires_at)
@@ -100,7 +103,7 @@ async def limits(player: Player, backend: BackendOf) -> Limits:
 
 @router.put("/limits", tags=["money"])
 async def set_limits(body: LimitsRequest, player: Player, backend: BackendOf) -> Limits:
-    """Be held to other limits, from now on."""
+    """Be held to other limits: to lower ones from now on, to higher ones a day later."""
     request = payment_pb2.Limits(player_id=player.player_id, deposit_per_day=body.deposit_per_day, bet=body.bet)
     return Limits.of(await backend.payment.SetLimits(request))
 

@@ -9,7 +9,7 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from reelback.v1 import user_pb2
-from reelback_common import telemetry
+from reelback_common import edge, security, telemetry
 
 from reelback_gateway.limits import Limiter
 from reelback_gateway.problems import Problem
@@ -40,7 +40,10 @@ class Backend:
         except Invalid:
             raise unauthenticated("the token is not valid, sign in again") from None
         await self.limiter.check_player(claims.player_id)
-        await self.user.CheckSession(user_pb2.CheckSessionRequest(session_id=claims.session_id))
+        session = await self.user.CheckSession(user_pb2.CheckSessionRequest(session_id=claims.session_id))
+        if session.player_id != claims.player_id:
+            security.report("token-of-another", "a token names another player than its session")
+            raise unauthenticated("the token is not valid, sign in again")
         telemetry.set_player(claims.player_id)
         return claims
 
@@ -60,10 +63,17 @@ BackendOf = Annotated[Backend, Depends(backend)]
 _bearer = HTTPBearer(auto_error=False, description="The `token` of POST /api/v1/sessions")
 
 
-async def check_address(connection: HTTPConnection, backend: BackendOf) -> None:
+def address(connection: HTTPConnection) -> str:
+    """Where a request comes from, as far as that can be believed."""
+    return edge.address(connection.client.host) if connection.client else "unknown"
+
+
+Address = Annotated[str, Depends(address)]
+
+
+async def check_address(backend: BackendOf, address: Address) -> None:
     """Count the request for the address it comes from. Raises Problem 429."""
-    if connection.client:
-        await backend.limiter.check_address(connection.client.host)
+    await backend.limiter.check_address(address)
 
 
 ADDRESS_LIMIT = [Depends(check_address)]

@@ -148,16 +148,32 @@ class Transfer(BaseModel):
         return cls.model_validate({"state": state, "entry": Entry.of(message.entry)})
 
 
-class Limits(BaseModel):
-    """What a player is held to."""
+class RaisedLimits(BaseModel):
+    """Higher limits, and when they begin to hold."""
 
     deposit_per_day: int
     bet: int
+    holds_from: datetime
+
+
+class Limits(BaseModel):
+    """What a player is held to; `raised` is what the player has asked for and does not hold yet."""
+
+    deposit_per_day: int
+    bet: int
+    raised: RaisedLimits | None = None
 
     @classmethod
     def of(cls, message: payment_pb2.Limits) -> Self:
         """From payment's answer."""
-        return cls(deposit_per_day=message.deposit_per_day, bet=message.bet)
+        raised = None
+        if message.HasField("raised"):
+            raised = RaisedLimits(
+                deposit_per_day=message.raised.deposit_per_day,
+                bet=message.raised.bet,
+                holds_from=utc(message.raised.holds_from),
+            )
+        return cls(deposit_per_day=message.deposit_per_day, bet=message.bet, raised=raised)
 
 
 class LineWin(BaseModel):

@@ -21,7 +21,7 @@ from reelback.v1 import game_pb2
 from reelback_common import asgi
 
 from reelback_gateway import problems
-from reelback_gateway.backend import Backend, BackendOf, check_address
+from reelback_gateway.backend import Backend, BackendOf, address, check_address
 from reelback_gateway.models import Bet, Request, Round
 from reelback_gateway.problems import Problem
 
@@ -73,7 +73,7 @@ class _Session:
         # Later messages join the trace of this one, and this one that of the handshake.
         self._trace = {}
         propagate.inject(self._trace)
-        await check_address(self._socket, self._backend)
+        await check_address(self._backend, address(self._socket))
         self._token = _parse(SignIn, message).token
         return {"player_id": (await self._backend.authenticate(self._token)).player_id}
 

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from grpc import StatusCode
-from reelback_common import telemetry
+from reelback_common import refusals, telemetry
 from starlette.exceptions import HTTPException
 
 HTTP_STATUS: Mapping[StatusCode, int] = {
@@ -35,7 +35,7 @@ HTTP_STATUS: Mapping[StatusCode, int] = {
 """What a service's answer becomes for the gateway's callers."""
 
 RETRY_AFTER = 1
-"""Seconds after which a 503 is worth another try."""
+"""Seconds after which a 503, or a 429 without a time of its own, is worth another try."""
 
 
 class Problem(HTTPException):
@@ -64,12 +64,16 @@ class Problem(HTTPException):
 
 
 def of_call(error: grpc.aio.AioRpcError) -> Problem:
-    """The problem that a service's answer is. What a service says of its own failures stays inside."""
+    """The problem that a service's answer is. Only what a service says on purpose, as a refusal, is passed on."""
     code = error.code()
+    refusal = dict(refusals.metadata(error))
+    if code is StatusCode.RESOURCE_EXHAUSTED and not refusal:  # gRPC's own limits, which no caller has reached
+        code = StatusCode.INTERNAL
     status = HTTP_STATUS[code]
-    headers = {"Retry-After": str(RETRY_AFTER)} if status == 503 else None
+    wait = refusal.get(refusals.RETRY_AFTER, str(RETRY_AFTER) if status in (429, 503) else "")
+    headers = {"Retry-After": wait} if wait else None
     if status < 500:
-        detail = error.details() or ""
+        detail = (error.details() if refusal else "") or HTTPStatus(status).phrase
     elif status == 503:
         detail = "a service does not answer just now, try again"
     elif status == 504:

@@ -7,6 +7,7 @@ from the message's id and is the same each time, so that the second can be told.
 from __future__ import annotations
 
 import hashlib
+import re
 import socket
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
@@ -22,6 +23,8 @@ from reelback_notification.texts import Text
 TIMEOUT = 5.0
 """Seconds the server has for each answer."""
 
+# Without comments, quotes, groups and encoded words (=?utf-8?q?...?=): an address with them reads as another one.
+_PLAIN = re.compile(r"[^\s()<>\[\]\\,;:\"?@]+@[^\s()<>\[\]\\,;:\"?@]+")
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
@@ -116,6 +119,8 @@ class Mailer:
             self._connection = None
 
     def _mail(self, message_id: str, recipient: str, text: Text) -> EmailMessage:
+        if not _PLAIN.fullmatch(recipient):
+            raise Refused("the address is none")
         mail = EmailMessage()
         try:
             mail["From"], mail["To"], mail["Subject"] = self._sender, recipient, text.subject

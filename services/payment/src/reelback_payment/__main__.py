@@ -22,6 +22,8 @@ class Settings(settings.ServiceSettings):
     mongodb_url: str
     kafka_url: kafka.KafkaUrl
     user_target: str
+    game_token: settings.Secret
+    staff_token: settings.Secret
 
 
 async def serve(options: Settings) -> None:
@@ -42,6 +44,10 @@ async def serve(options: Settings) -> None:
                 lambda it: add_PaymentServicer_to_server(payment, it),
                 wallets.ready,
                 ["reelback.v1.Payment"],
+                tokens={
+                    "reelback.v1.Payment/Payout": options.game_token.get_secret_value(),
+                    "reelback.v1.Payment/Decide": options.staff_token.get_secret_value(),
+                },
             )
             publishing.cancel()
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 class LimitExceeded(Exception):
@@ -25,8 +25,31 @@ class Limits:
 DEFAULT = Limits(deposit_per_day=10_000_000, bet=10_000)
 """Of a player for whom nobody has set any."""
 
+COOLING = timedelta(days=1)
+"""Lower limits hold at once; higher ones after so long, for who has just lost wants them most."""
+
 PLATFORM = Limits(deposit_per_day=100_000_000, bet=100_000)
 """The highest that may be set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """Higher limits that a player has asked for, and when they begin to hold (UTC)."""
+
+    limits: Limits
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a player is held to, and to what from some time on."""
+
+    limits: Limits
+    raised: Raise | None = None
+
+    def now(self, now: datetime) -> Limits:
+        """The limits that hold at a time."""
+        return self.raised.limits if self.raised and now >= self.raised.at else self.limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +60,11 @@ class Day:
     amount: int
 
 
+UNSET = Held(DEFAULT)
 NEVER = Day("", 0)
+
+CLOCKS_APART = timedelta(days=1)
+"""A day further ahead than this is not believed: it would hold until it comes."""
 
 
 def check(limits: Limits) -> Limits:
@@ -49,19 +76,32 @@ def check(limits: Limits) -> Limits:
     return limits
 
 
-def check_bet(limits: Limits | None, amount: int) -> None:
+def wish(held: Held, wanted: Limits, now: datetime) -> Held:
+    """What a player is held to who wants other limits."""
+    current = held.now(now)
+    lower = Limits(min(current.deposit_per_day, wanted.deposit_per_day), min(current.bet, wanted.bet))
+    if lower == wanted:
+        return Held(wanted)
+    if held.raised and held.raised.limits == wanted:  # asking again does not begin the wait anew
+        return Held(lower, held.raised)
+    return Held(lower, Raise(wanted, now + COOLING))
+
+
+def check_bet(limits: Limits, amount: int) -> None:
     """Raises LimitExceeded for a bet that is too high."""
-    limit = (limits or DEFAULT).bet
-    if amount > limit:
-        raise LimitExceeded(f"a bet of {amount} is above the player's limit of {limit}")
+    if amount > limits.bet:
+        raise LimitExceeded(f"a bet of {amount} is above the player's limit of {limits.bet}")
 
 
-def deposited(limits: Limits | None, before: Day, amount: int, now: datetime) -> Day:
+def deposited(limits: Limits, before: Day, amount: int, now: datetime) -> Day:
     """The day's deposits with this one. Raises LimitExceeded."""
+    today = now.astimezone(UTC).date()
+    if before.date > (today + CLOCKS_APART).isoformat():  # a clock was wrong: its deposits count, its day does not
+        before = Day(today.isoformat(), before.amount)
     # Servers' clocks differ: the day does not go back, or what was deposited on it would be forgotten.
-    date = max(before.date, now.astimezone(UTC).date().isoformat())
+    date = max(before.date, today.isoformat())
     total = amount + (before.amount if date == before.date else 0)
-    limit = (limits or DEFAULT).deposit_per_day
+    limit = limits.deposit_per_day
     if total > limit:
         raise LimitExceeded(f"a deposit of {amount} would make {total} on {date}, above the player's limit of {limit}")
     return Day(date, total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import grpc
@@ -15,7 +16,7 @@ from reelback_common.refusals import refusing
 
 from reelback_payment import limits
 from reelback_payment.failures import Failures
-from reelback_payment.limits import BadLimits, LimitExceeded, Limits
+from reelback_payment.limits import BadLimits, Held, LimitExceeded, Limits
 from reelback_payment.messages import entry_message
 from reelback_payment.players import NotVerified, Players, UserAway
 from reelback_payment.store import Contention, Wallets
@@ -135,16 +136,16 @@ class Payment(payment_pb2_grpc.PaymentServicer):
         """What a player may deposit and bet."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             check_identifier("player_id", request.player_id)
-            found = await self._wallets.limits(request.player_id)
-        return payment_pb2.Limits(player_id=request.player_id, deposit_per_day=found.deposit_per_day, bet=found.bet)
+            held = await self._wallets.limits(request.player_id)
+        return _limits_message(request.player_id, held)
 
     async def SetLimits(self, request: payment_pb2.Limits, context: Context) -> payment_pb2.Limits:
-        """From the next move on."""
+        """Lower ones from the next move on, higher ones later."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             check_identifier("player_id", request.player_id)
             wanted = limits.check(Limits(request.deposit_per_day, request.bet))
-            await self._wallets.set_limits(request.player_id, wanted)
-        return request
+            held = await self._wallets.set_limits(request.player_id, wanted, datetime.now(UTC))
+        return _limits_message(request.player_id, held)
 
     async def _move(
         self, kind: Kind, request: payment_pb2.MoveRequest, context: Context, check: Check | None = None
@@ -181,6 +182,17 @@ async def _fail_on_purpose(_: Move) -> None:
     """The faults of a charge; no money has moved yet, so that the same request may be sent again."""
     await faults.inject("payment.charge.latency_ms")
     await faults.inject("payment.charge.error_rate")
+
+
+def _limits_message(player_id: str, held: Held) -> payment_pb2.Limits:
+    now = datetime.now(UTC)
+    holds = held.now(now)
+    message = payment_pb2.Limits(player_id=player_id, deposit_per_day=holds.deposit_per_day, bet=holds.bet)
+    if held.raised and now < held.raised.at:
+        message.raised.deposit_per_day = held.raised.limits.deposit_per_day
+        message.raised.bet = held.raised.limits.bet
+        message.raised.holds_from.FromDatetime(held.raised.at)
+    return message
 
 
 def _transfer_message(transfer: Transfer) -> payment_pb2.Transfer:

@@ -1,10 +1,10 @@
 """Wallets in MongoDB: one update of one document decides each move.
 
-`wallets` holds {_id: player, balance, sequence, deposits, limits, pending: [entry], unpublished: [sequence]}. A move is
-a compare-and-swap on what was read (sequence, balance, limits) that also puts its entries into `pending`. That is all a
-caller waits for. Pending entries are the outbox: they become events, are added to the ledger, many at a time, and leave
-the wallet (outbox.py). If they do not leave, because a server died or the broker is away, the wallet's next move adds
-them to the ledger, and only their numbers stay in the wallet, in `unpublished`.
+`wallets` holds {_id: player, balance, sequence, deposits, limits, raised, pending: [entry], unpublished: [sequence]}. A
+move is a compare-and-swap on what was read (sequence, balance, limits) that also puts its entries into `pending`. That
+is all a caller waits for. Pending entries are the outbox: they become events, are added to the ledger, many at a time,
+and leave the wallet (outbox.py). If they do not leave, because a server died or the broker is away, the wallet's next
+move adds them to the ledger, and only their numbers stay in the wallet, in `unpublished`.
 
 A repeated request is looked for in `pending` first and in the ledger second. An entry leaves `pending` only after it
 is in the ledger, so one that was decided before the wallet was read is always found, and one that is decided later
@@ -25,7 +25,7 @@ from reelback_common.events import Outgoing, trace_headers
 from reelback_common.mongo import Document
 
 from reelback_payment.ledger import Ledger, entry
-from reelback_payment.limits import DEFAULT, NEVER, Day, Limits
+from reelback_payment.limits import DEFAULT, NEVER, UNSET, Day, Held, Limits, Raise, wish
 from reelback_payment.messages import money_moved
 from reelback_payment.transfers import Transfer
 from reelback_payment.wallet import Change, Entry, Kind, Move, Unknown, Wallet, confirm, decide, decision_id
@@ -102,16 +102,26 @@ class Wallets:
             raise Unknown(f"request_id: {request_id} is no deposit and no withdrawal of this player")
         return Transfer(moved, await self._find(wallet, decision_id(request_id)))
 
-    async def limits(self, player_id: str) -> Limits:
+    async def limits(self, player_id: str) -> Held:
         """Those of a player."""
-        return (await self.wallet(player_id)).limits or DEFAULT
+        return (await self.wallet(player_id)).limits
 
-    async def set_limits(self, player_id: str, limits: Limits) -> None:
-        """Every move that is decided from now on keeps to them."""
+    async def set_limits(self, player_id: str, wanted: Limits, now: datetime) -> Held:
+        """Every move that is decided from now on keeps to what is lower in them. Raises Contention."""
         fresh = {"balance": 0, "sequence": 0, "pending": []}
-        await self._wallets.update_one(
-            {"_id": player_id}, {"$set": {"limits": asdict(limits)}, "$setOnInsert": fresh}, upsert=True
-        )
+        for _ in range(ATTEMPTS):
+            wallet = await self.wallet(player_id)
+            held = wish(wallet.limits, wanted, now)
+            before = {"_id": player_id, **_limits(wallet.limits)}
+            try:
+                done = await self._wallets.update_one(
+                    before, {"$set": _limits(held), "$setOnInsert": fresh}, upsert=wallet.limits == UNSET
+                )
+            except DuplicateKeyError:  # somebody else has set some meanwhile
+                continue
+            if done.matched_count or done.upserted_id is not None:
+                return held
+        raise Contention("these limits are being changed, send the same request again")
 
     async def _find(self, wallet: Wallet, request_id: str) -> Entry | None:
         for pending in wallet.pending:
@@ -125,7 +135,7 @@ class Wallets:
             "_id": wallet.player_id,
             "sequence": wallet.sequence,
             "balance": wallet.balance,
-            "limits": asdict(wallet.limits) if wallet.limits else None,
+            **_limits(wallet.limits),
         }
         last = change.entries[-1]
         after = {"balance": last.balance_after, "sequence": last.sequence, "deposits": asdict(change.deposits)}
@@ -145,12 +155,21 @@ class Wallets:
 
 def read(document: Document) -> Wallet:
     """The wallet as it was stored; releases before knew no limits and no deposits of a day."""
-    limits, deposits = document.get("limits"), document.get("deposits")
+    limits, raised, deposits = (document.get(field) for field in ("limits", "raised", "deposits"))
     return Wallet(
         document["_id"],
         document["balance"],
         document["sequence"],
         tuple(entry(it) for it in document["pending"]),
-        Limits(**limits) if limits else None,
+        Held(
+            Limits(**limits) if limits else DEFAULT, Raise(Limits(**raised["limits"]), raised["at"]) if raised else None
+        ),
         Day(**deposits) if deposits else NEVER,
     )
+
+
+def _limits(held: Held) -> Document:
+    """The fields that hold them; nothing is stored of those that nobody has set."""
+    if held == UNSET:
+        return {"limits": None, "raised": None}
+    return {"limits": asdict(held.limits), "raised": asdict(held.raised) if held.raised else None}

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import assert_never
 
-from reelback_payment.limits import NEVER, Day, Limits, check_bet, deposited
+from reelback_payment.limits import NEVER, UNSET, Day, Held, check_bet, deposited
 
 CURRENCY = "EUR"
 # The largest amount of one move: a million in major units.
@@ -94,14 +94,14 @@ class Entry:
 class Wallet:
     """A player's money after `sequence` entries. `pending` are the newest, not yet known to be in the ledger.
 
-    `limits` are None when nobody has set them; `deposits` are those of the day on which there were any.
+    `limits` are the platform's when nobody has set them; `deposits` are those of the day on which there were any.
     """
 
     player_id: str
     balance: int = 0
     sequence: int = 0
     pending: tuple[Entry, ...] = ()
-    limits: Limits | None = None
+    limits: Held = UNSET
     deposits: Day = NEVER
 
 
@@ -137,11 +137,11 @@ def decision_id(request_id: str) -> str:
 
 def decide(wallet: Wallet, move: Move, now: datetime, trace: Mapping[str, str]) -> Change:
     """What `move` does to `wallet`. Raises Insufficient and LimitExceeded."""
-    deposits = wallet.deposits
+    deposits, limits = wallet.deposits, wallet.limits.now(now)
     if move.kind is Kind.BET:
-        check_bet(wallet.limits, move.amount)
+        check_bet(limits, move.amount)
     elif move.kind is Kind.DEPOSIT:
-        deposits = deposited(wallet.limits, wallet.deposits, move.amount, now)
+        deposits = deposited(limits, wallet.deposits, move.amount, now)
     amount = move.kind.signed(move.amount)
     balance = wallet.balance + amount
     if balance < 0:

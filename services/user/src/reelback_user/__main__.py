@@ -12,6 +12,7 @@ from reelback_common import mongo, redis, server, settings, telemetry
 from reelback_common.kafka import KafkaUrl
 from reelback_common.outbox import Relay
 
+from reelback_user.attempts import Attempts
 from reelback_user.events import TOPIC
 from reelback_user.service import User
 from reelback_user.store import Accounts, Sessions
@@ -22,6 +23,7 @@ class Settings(settings.ServiceSettings):
 
     mongodb_url: str
     redis_url: str
+    staff_token: settings.Secret
     kafka_url: KafkaUrl
     session_seconds: Annotated[int, Field(ge=60)] = 12 * 3600
 
@@ -32,7 +34,7 @@ async def serve(options: Settings) -> None:
     cache = redis.connect(options.redis_url)
     accounts, sessions = Accounts(database), Sessions(cache, timedelta(seconds=options.session_seconds))
     relay = Relay(options.kafka_url, accounts, [TOPIC])
-    user = User(accounts, sessions, relay.offer)
+    user = User(accounts, sessions, Attempts(cache), relay.offer)
 
     async def ready() -> None:
         await accounts.ready()
@@ -43,7 +45,12 @@ async def serve(options: Settings) -> None:
         async with asyncio.TaskGroup() as beside:
             relaying = beside.create_task(relay.run(), name="relay")
             await server.serve(
-                "user", options, lambda it: add_UserServicer_to_server(user, it), ready, ["reelback.v1.User"]
+                "user",
+                options,
+                lambda it: add_UserServicer_to_server(user, it),
+                ready,
+                ["reelback.v1.User"],
+                tokens={"reelback.v1.User/DecideKyc": options.staff_token.get_secret_value()},
             )
             relaying.cancel()
     finally:

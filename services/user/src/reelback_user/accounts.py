@@ -11,8 +11,9 @@ from enum import StrEnum
 MAX_EMAIL = 254
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
 MAX_NAME = 40
-# Only the shape; whether an address exists is known when a message arrives there.
-_EMAIL = re.compile(r"[^\s@,;:<>()\[\]\"\\]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
+# Only the shape; whether an address exists is known when a message arrives there. Without a question mark no encoded
+# word (=?utf-8?q?...?=) can be written, which a mail server would read as another address.
+_EMAIL = re.compile(r"[\w.!#$%&'*+/=^`{|}~-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 class Invalid(ValueError):

@@ -15,7 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from reelback.v1 import user_pb2, user_pb2_grpc
 from reelback_common import faults, telemetry
 from reelback_common.events import Outgoing, trace_headers
-from reelback_common.refusals import refusing
+from reelback_common.refusals import Wait, refusing
 
 from reelback_user import passwords
 from reelback_user.accounts import (
@@ -30,6 +30,7 @@ from reelback_user.accounts import (
     clean_name,
     normalise_email,
 )
+from reelback_user.attempts import Attempts
 from reelback_user.events import KYC, change
 from reelback_user.store import Accounts, Session, Sessions
 
@@ -42,6 +43,7 @@ REFUSALS = {
     Unknown: StatusCode.NOT_FOUND,
     NotNow: StatusCode.FAILED_PRECONDITION,
     Contention: StatusCode.ABORTED,
+    Wait: StatusCode.RESOURCE_EXHAUSTED,
 }
 UNAVAILABLE = (ConnectionFailure, RedisConnectionError, RedisTimeoutError)
 DECISIONS = {number: kyc for kyc, number in KYC.items()}
@@ -50,9 +52,12 @@ DECISIONS = {number: kyc for kyc, number in KYC.items()}
 class User(user_pb2_grpc.UserServicer):
     """reelback.v1.User on stores of accounts and sessions. `offer` is told of every change of an account."""
 
-    def __init__(self, accounts: Accounts, sessions: Sessions, offer: Callable[[Outgoing], None]) -> None:
+    def __init__(
+        self, accounts: Accounts, sessions: Sessions, attempts: Attempts, offer: Callable[[Outgoing], None]
+    ) -> None:
         self._accounts = accounts
         self._sessions = sessions
+        self._attempts = attempts
         self._offer = offer
 
     async def Register(self, request: user_pb2.RegisterRequest, context: Context) -> user_pb2.Profile:
@@ -72,10 +77,13 @@ class User(user_pb2_grpc.UserServicer):
         """A session for a password."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             email = normalise_email(request.email)
+            attempt = await self._attempts.begin(email, request.address)
             account = await self._accounts.by_email(email)
             known = await passwords.matches(account.password_hash if account else None, request.password)
             if account is None or not known:
+                await self._attempts.failed(attempt)
                 raise Denied("email or password is wrong")
+            await self._attempts.succeeded(attempt)
             telemetry.set_player(account.player_id)
             return _session(await self._sessions.open(account.player_id))
 

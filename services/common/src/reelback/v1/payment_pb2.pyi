@@ -139,11 +139,23 @@ class GetLimitsRequest(_message.Message):
     def __init__(self, player_id: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("player_id", "deposit_per_day", "bet")
+    __slots__ = ("player_id", "deposit_per_day", "bet", "raised")
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     DEPOSIT_PER_DAY_FIELD_NUMBER: _ClassVar[int]
     BET_FIELD_NUMBER: _ClassVar[int]
+    RAISED_FIELD_NUMBER: _ClassVar[int]
     player_id: str
     deposit_per_day: int
     bet: int
-    def __init__(self, player_id: _Optional[str] = ..., deposit_per_day: _Optional[int] = ..., bet: _Optional[int] = ...) -> None: ...
+    raised: RaisedLimits
+    def __init__(self, player_id: _Optional[str] = ..., deposit_per_day: _Optional[int] = ..., bet: _Optional[int] = ..., raised: _Optional[_Union[RaisedLimits, _Mapping]] = ...) -> None: ...
+
+class RaisedLimits(_message.Message):
+    __slots__ = ("deposit_per_day", "bet", "holds_from")
+    DEPOSIT_PER_DAY_FIELD_NUMBER: _ClassVar[int]
+    BET_FIELD_NUMBER: _ClassVar[int]
+    HOLDS_FROM_FIELD_NUMBER: _ClassVar[int]
+    deposit_per_day: int
+    bet: int
+    holds_from: _timestamp_pb2.Timestamp
+    def __init__(self, deposit_per_day: _Optional[int] = ..., bet: _Optional[int] = ..., holds_from: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

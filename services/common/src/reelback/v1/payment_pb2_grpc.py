@@ -176,7 +176,7 @@ class PaymentServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetLimits(self, request, context):
-        """INVALID_ARGUMENT for limits above the platform's own.
+        """Lower limits hold at once, higher ones a day later. INVALID_ARGUMENT for limits above the platform's own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

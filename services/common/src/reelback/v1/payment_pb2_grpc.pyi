@@ -63,7 +63,7 @@ class PaymentStub:
     """The newest entries first."""
     GetLimits: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetLimitsRequest, _payment_pb2.Limits]
     SetLimits: _grpc.UnaryUnaryMultiCallable[_payment_pb2.Limits, _payment_pb2.Limits]
-    """INVALID_ARGUMENT for limits above the platform's own."""
+    """Lower limits hold at once, higher ones a day later. INVALID_ARGUMENT for limits above the platform's own."""
 
 @_typing.type_check_only
 class PaymentAsyncStub(PaymentStub):
@@ -100,7 +100,7 @@ class PaymentAsyncStub(PaymentStub):
     """The newest entries first."""
     GetLimits: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetLimitsRequest, _payment_pb2.Limits]  # type: ignore[assignment]
     SetLimits: _aio.UnaryUnaryMultiCallable[_payment_pb2.Limits, _payment_pb2.Limits]  # type: ignore[assignment]
-    """INVALID_ARGUMENT for limits above the platform's own."""
+    """Lower limits hold at once, higher ones a day later. INVALID_ARGUMENT for limits above the platform's own."""
 
 class PaymentServicer(metaclass=_abc_1.ABCMeta):
     """Wallets and the ledger behind them. Every operation that moves money is idempotent by request_id within a player:
@@ -200,6 +200,6 @@ class PaymentServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.Limits,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.Limits, _abc.Awaitable[_payment_pb2.Limits]]:
-        """INVALID_ARGUMENT for limits above the platform's own."""
+        """Lower limits hold at once, higher ones a day later. INVALID_ARGUMENT for limits above the platform's own."""
 
 def add_PaymentServicer_to_server(servicer: PaymentServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

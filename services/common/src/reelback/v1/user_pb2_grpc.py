@@ -84,7 +84,8 @@ class UserServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SignIn(self, request, context):
-        """Checks a password and opens a session. UNAUTHENTICATED when either is wrong, without saying which.
+        """Checks a password and opens a session. UNAUTHENTICATED when either is wrong, without saying which;
+        RESOURCE_EXHAUSTED when this was tried too often, with the seconds to wait in the metadata `retry-after`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

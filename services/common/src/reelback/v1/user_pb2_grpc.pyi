@@ -36,7 +36,9 @@ class UserStub:
     Register: _grpc.UnaryUnaryMultiCallable[_user_pb2.RegisterRequest, _user_pb2.Profile]
     """Creates a player. ALREADY_EXISTS when the address is taken."""
     SignIn: _grpc.UnaryUnaryMultiCallable[_user_pb2.SignInRequest, _user_pb2.Session]
-    """Checks a password and opens a session. UNAUTHENTICATED when either is wrong, without saying which."""
+    """Checks a password and opens a session. UNAUTHENTICATED when either is wrong, without saying which;
+    RESOURCE_EXHAUSTED when this was tried too often, with the seconds to wait in the metadata `retry-after`.
+    """
     CheckSession: _grpc.UnaryUnaryMultiCallable[_user_pb2.CheckSessionRequest, _user_pb2.Session]
     """UNAUTHENTICATED when the session was closed or has run out."""
     SignOut: _grpc.UnaryUnaryMultiCallable[_user_pb2.SignOutRequest, _user_pb2.SignOutResponse]
@@ -57,7 +59,9 @@ class UserAsyncStub(UserStub):
     Register: _aio.UnaryUnaryMultiCallable[_user_pb2.RegisterRequest, _user_pb2.Profile]  # type: ignore[assignment]
     """Creates a player. ALREADY_EXISTS when the address is taken."""
     SignIn: _aio.UnaryUnaryMultiCallable[_user_pb2.SignInRequest, _user_pb2.Session]  # type: ignore[assignment]
-    """Checks a password and opens a session. UNAUTHENTICATED when either is wrong, without saying which."""
+    """Checks a password and opens a session. UNAUTHENTICATED when either is wrong, without saying which;
+    RESOURCE_EXHAUSTED when this was tried too often, with the seconds to wait in the metadata `retry-after`.
+    """
     CheckSession: _aio.UnaryUnaryMultiCallable[_user_pb2.CheckSessionRequest, _user_pb2.Session]  # type: ignore[assignment]
     """UNAUTHENTICATED when the session was closed or has run out."""
     SignOut: _aio.UnaryUnaryMultiCallable[_user_pb2.SignOutRequest, _user_pb2.SignOutResponse]  # type: ignore[assignment]
@@ -87,7 +91,9 @@ class UserServicer(metaclass=_abc_1.ABCMeta):
         request: _user_pb2.SignInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.Session, _abc.Awaitable[_user_pb2.Session]]:
-        """Checks a password and opens a session. UNAUTHENTICATED when either is wrong, without saying which."""
+        """Checks a password and opens a session. UNAUTHENTICATED when either is wrong, without saying which;
+        RESOURCE_EXHAUSTED when this was tried too often, with the seconds to wait in the metadata `retry-after`.
+        """
 
     @_abc_1.abstractmethod
     def CheckSession(
