@@ -36,7 +36,7 @@ BODIES = 30_000
 EXPORTS, TRACES, SPANS = 1000, 100, 5
 """OTLP requests, the traces in each, and the spans that a trace has in this service: its segment and four inside."""
 
-TOKEN = "bench-token"
+TOKEN, KEY = "bench-token", "bench-key"
 WORDS = ("player", "balance", "round", "wallet", "ledger", "spin", "reel", "payout", "session", "bonus", "limit")
 
 
@@ -141,7 +141,7 @@ def _requests(port: int, kind: str) -> list[bytes]:
     else:
         path, more = "integration/otlp/v1/traces", "Content-Type: application/x-protobuf"
         bodies = [_export(source) for _ in range(EXPORTS)]
-    head = f"POST /api/1/{path}/?sentry_key=bench HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{more}\r\n"
+    head = f"POST /api/1/{path}/?sentry_key={KEY} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{more}\r\n"
     return [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
 
 
@@ -221,9 +221,11 @@ def _counted(port: int) -> int:
     return total
 
 
-def _measure(port: int, server: psutil.Process, redis: psutil.Process, kind: str) -> dict[str, object]:
+def _measure(
+    port: int, ingest_port: int, server: psutil.Process, redis: psutil.Process, kind: str
+) -> dict[str, object]:
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    sender = multiprocessing.get_context("spawn").Process(target=_sender, args=(port, kind, theirs))
+    sender = multiprocessing.get_context("spawn").Process(target=_sender, args=(ingest_port, kind, theirs))
     sender.start()
     size = ours.recv()
     before, known = (_cpu(server), _cpu(redis)), _counted(port)
@@ -250,7 +252,7 @@ def _measure(port: int, server: psutil.Process, redis: psutil.Process, kind: str
 
 
 def main() -> None:
-    port, metrics_port, redis_port = _free_port(), _free_port(), _free_port()
+    port, ingest_port, metrics_port, redis_port = (_free_port() for _ in range(4))
     with tempfile.TemporaryDirectory() as folder:
         redis = subprocess.Popen(
             [
@@ -265,15 +267,18 @@ def main() -> None:
             env={
                 **os.environ,
                 "PORT": str(port),
+                "INGEST_PORT": str(ingest_port),
                 "METRICS_PORT": str(metrics_port),
-                "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+                "REDIS_TELEMETRY_URL": f"redis://127.0.0.1:{redis_port}/0",
                 "MINISENTRY_TOKEN": TOKEN,
+                "MINISENTRY_KEY": KEY,
+                "MINISENTRY_SENDER_LIMIT": "1000000",  # one sender does here what many do elsewhere
             },
         )
         try:
             _wait_ready(port, server)
             processes = psutil.Process(server.pid), psutil.Process(redis.pid)
-            envelopes, spans = (_measure(port, *processes, kind) for kind in ("envelopes", "spans"))
+            envelopes, spans = (_measure(port, ingest_port, *processes, kind) for kind in ("envelopes", "spans"))
             print(json.dumps({**envelopes, "otlp": spans}))
         finally:
             for process in (server, redis):

@@ -22,6 +22,7 @@ PROFILES = {
     "sentry": ["--set", "sentry.dsn=https://key@o1.ingest.sentry.io/42"],
     "own-stores": [
         "--set=stores.redis.url=rediss://:secret@cache.example.com:6380/0",
+        "--set=stores.redis-telemetry.url=rediss://:secret@cache.example.com:6380/1",
         "--set=stores.mongodb.url=mongodb+srv://user:secret@db.example.com/x",
         "--set-string=stores.kafka.url=kafka://user:secret@one.example.com:9093\\,two.example.com:9094"
         "?security.protocol=SASL_SSL&sasl.mechanism=PLAIN",

@@ -48,7 +48,7 @@ def wanted() -> set[Edge]:
         edges |= {(name, callee, SERVICES[callee]["protocol"]) for callee in service.get("calls", [])}
         edges |= {(name, STORES[store].get("service", store), store) for store in service.get("stores", [])}
         if name != "minisentry":
-            edges.add((name, "minisentry", "http"))
+            edges.add((name, "minisentry", "ingest"))
     return edges
 
 

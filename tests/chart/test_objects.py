@@ -131,7 +131,10 @@ def test_a_release_is_the_name_and_the_version(render: Render) -> None:
 
 
 def test_telemetry_goes_to_minisentry_until_a_dsn_is_given(stack: Objects, render: Render) -> None:
-    assert variables(pods(stack)["payment"])["SENTRY_DSN"] == "http://reelback@minisentry:8090/1"
+    settings = variables(pods(stack)["payment"])
+    assert settings["SENTRY_DSN"] == "http://$(MINISENTRY_KEY)@minisentry-ingest:8091/1"
+    assert settings["MINISENTRY_KEY"] == {"secretKeyRef": {"name": "minisentry", "key": "MINISENTRY_KEY"}}
+    assert "nodePort" not in json.dumps(stack["Service", "minisentry-ingest"])
     given = render(*PROFILES["sentry"])
     assert variables(pods(given)["payment"])["SENTRY_DSN"] == "https://key@o1.ingest.sentry.io/42"
     assert not [key for key in given if "minisentry" in key]

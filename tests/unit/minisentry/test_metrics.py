@@ -10,7 +10,7 @@ from reelback_minisentry.ingest.metric_samples import read
 from reelback_minisentry.stats.histogram import value_bin, value_middle
 from reelback_minisentry.stats.metric_stats import Stats, merged, of_sample, unpack
 from reelback_minisentry.store import keys
-from reelback_minisentry.store.cardinality import MetricSeries, Series
+from reelback_minisentry.store.cardinality import Room
 from reelback_minisentry.store.cells import cells
 from reelback_minisentry.store.records import Records
 from reelback_minisentry.store.scope import Place
@@ -223,8 +223,10 @@ def summed(batch: Batch) -> Iterator[tuple[dict[str, str], Stats]]:
                 yield dict(row), stats
 
 
-def test_too_many_attributes_are_counted_as_other() -> None:
-    batch = Batch(Series(), MetricSeries(metrics=3, series=5))
+def test_too_many_attributes_are_counted_as_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "METRICS_BYTES", 300)  # room for three
+    monkeypatch.setattr(keys, "METRIC_SERIES_BYTES", 600)  # and for five with attributes
+    batch = Batch({"server": Room.of(1)})
     for n in range(20):
         samples = read({"items": [sample("a@1", "bets", 2, "counter", player=str(n))]}, "1", time.time())
         batch.add(Records(time.time(), samples=samples))

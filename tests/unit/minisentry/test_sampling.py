@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from reelback_minisentry.stats import sampling
 
-from tests.unit.minisentry.conftest import Server
+from tests.unit.minisentry.conftest import KEY, Server
 from tests.unit.minisentry.payloads import FAILED, otlp, otlp_span, transaction
 
 COUNTED = {"disableAggregateExtrapolation": "1"}
@@ -197,7 +197,7 @@ print(*kept)
 
 
 def test_the_real_senders_sample(shared: Server, name: str) -> None:
-    endpoint = f"http://127.0.0.1:{shared.port}/api/1/integration/otlp/v1/traces/?sentry_key=public"
+    endpoint = f"http://127.0.0.1:{shared.ingest_port}/api/1/integration/otlp/v1/traces/?sentry_key={KEY}"
     arguments = [sys.executable, "-c", PROGRAM, shared.dsn, endpoint, name]
     ran = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
     by_sdk, by_otel = map(int, ran.stdout.split())

@@ -73,7 +73,7 @@ class Home:
 
     def password(self, store: str) -> str:
         """What this store asks for."""
-        name = f"{store.upper()}_PASSWORD"
+        name = f"{store.upper().replace('-', '_')}_PASSWORD"
         return self.secrets([name])[name]
 
     def secrets(self, names: Iterable[str]) -> dict[str, str]:

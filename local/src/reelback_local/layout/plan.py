@@ -102,7 +102,7 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
     """
     offset = _offset(environ.get(STACK) or str(OFFSET))
     own = environ.get("SENTRY_DSN") or values.sentry.dsn
-    urls = {name: environ.get(f"{name.upper()}_URL") or store.url for name, store in values.stores.items()}
+    urls = {name: environ.get(_variable(name)) or store.url for name, store in values.stores.items()}
     replaced = {store.service for name, store in values.stores.items() if urls[name]} | ({MINISENTRY} if own else set())
     services = {
         name: service.model_copy(update={"env": {key: environ.get(key) or text for key, text in service.env.items()}})
@@ -110,7 +110,8 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
         if name not in replaced
     }
     secrets = home.secrets(secret for service in services.values() for secret in service.secrets)
-    dsn = own or f"http://reelback@{HOST}:{services[MINISENTRY].port + offset}/1"
+    ingest = None if own else (services[MINISENTRY].ingest_port or 0) + offset
+    dsn = own or f"http://{secrets['MINISENTRY_KEY']}@{HOST}:{ingest}/1"
     common = {
         "HOST": HOST,
         "SENTRY_DSN": dsn,
@@ -120,18 +121,18 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
     }
     used = sorted({store for service in services.values() for store in service.stores})
     own_stores = tuple(name for name in used if urls[name])
-    stores, more_ports = {}, {}
+    stores, more_ports = {}, {ingest: f"{MINISENTRY} (telemetry)"} if ingest else {}
     for name in used:
         if name in own_stores:
             continue
         port = values.stores[name].port + offset
         if service := values.stores[name].service:
-            urls[name] = f"{name}://{HOST}:{port}"
+            urls[name] = f"{access.kind(name)}://{HOST}:{port}"
             more_ports[port] = f"{service} ({name})"
             continue
         password = home.password(name)
         urls[name] = access.url(name, HOST, port, password)
-        server = SERVERS[name](HOST, port, home.data(name))
+        server = SERVERS[access.kind(name)](HOST, port, home.data(name))
         stores[name] = Spec(
             name,
             server.command,
@@ -147,7 +148,8 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
         name: {
             **common,
             **{f"{callee.upper()}_TARGET": f"endpoints:{home.endpoints(callee)}" for callee in service.calls},
-            **{f"{store.upper()}_URL": urls[store] for store in service.stores},
+            **{_variable(store): urls[store] for store in service.stores},
+            **({"INGEST_PORT": str(service.ingest_port + offset)} if service.ingest_port else {}),
             **{
                 f"{store.upper()}_PORT": str(values.stores[store].port + offset)
                 for store in used
@@ -159,6 +161,11 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
     }
     environment = common["SENTRY_ENVIRONMENT"]
     return Plan(stores, services, values.version, environment, dsn, own_stores, more_ports, given, offset)
+
+
+def _variable(store: str) -> str:
+    """The variable with the address of a store: REDIS_TELEMETRY_URL."""
+    return f"{store.upper().replace('-', '_')}_URL"
 
 
 def _offset(text: str) -> int:

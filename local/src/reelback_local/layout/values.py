@@ -25,6 +25,7 @@ class Service(_Values):
     protocol: Literal["http", "grpc"]
     port: int
     metrics_port: int
+    ingest_port: int | None = None
     calls: tuple[str, ...] = ()
     stores: tuple[str, ...] = ()
     env: dict[str, str] = {}

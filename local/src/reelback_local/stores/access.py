@@ -22,7 +22,12 @@ _OPTIONS = {
 
 def url(store: str, host: str, port: int, password: str) -> str:
     """The address of a store for its user; `password` holds no character that a URL would have to escape."""
-    return f"{store}://{USER}:{password}@{host}:{port}{_OPTIONS.get(store, '')}"
+    return f"{kind(store)}://{USER}:{password}@{host}:{port}{_OPTIONS[kind(store)]}"
+
+
+def kind(store: str) -> str:
+    """What kind of server a store is: `redis-telemetry` is a redis."""
+    return store.partition("-")[0]
 
 
 def password() -> str:

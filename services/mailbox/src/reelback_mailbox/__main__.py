@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
-from reelback_common import asgi, settings, telemetry
+from reelback_common import asgi, pages, settings, telemetry
 
 from reelback_mailbox import app, smtp
 from reelback_mailbox.inbox import Inbox
 
 
 class Settings(settings.ServiceSettings):
-    """The variables of mailbox; HTTP is on PORT."""
+    """The variables of mailbox; HTTP is on PORT; ALLOWED_HOSTS are names of an ingress to it."""
 
     smtp_port: settings.Port
+    allowed_hosts: str = ""
 
 
 async def serve(options: Settings) -> None:
@@ -28,7 +29,7 @@ async def serve(options: Settings) -> None:
         """It listens for both from the start, and needs nobody."""
 
     try:
-        await asgi.serve("mailbox", options, app.create(inbox), ready)
+        await asgi.serve("mailbox", options, pages.guarded(app.create(inbox), "mailbox", options.allowed_hosts), ready)
     finally:
         server.close()
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from reelback_mailbox.inbox import KEPT, Inbox, Mail, body
 from reelback_mailbox.smtp import MAX_BYTES, REFUSING
 
-_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+_HEADERS = {"Cache-Control": "no-store"}
 _PAGE = _HEADERS | {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-src 'self'; frame-ancestors 'none'; "
     "base-uri 'none'; form-action 'none'"

@@ -10,15 +10,18 @@ from collections.abc import Iterator
 
 import uvicorn
 import uvloop
-from prometheus_client import start_http_server
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from reelback_common import logs, readiness
+from reelback_common import logs, metrics, pages, readiness
+from reelback_common.connections import Connection
 from reelback_common.settings import load
+from starlette.types import ASGIApp
 
-from reelback_minisentry.app import App
+from reelback_minisentry import app
+from reelback_minisentry.ingest.app import Ingest
+from reelback_minisentry.ingest.senders import Senders
 from reelback_minisentry.settings import Settings
 from reelback_minisentry.store.writer import Writer
 
@@ -44,9 +47,12 @@ def listen(host: str, port: int, name: str) -> socket.socket:
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, drain, and end; the writer ends last."""
     ended = readiness.end_signal()
-    with listen(settings.host, settings.port, "PORT") as sock:
+    with (
+        listen(settings.host, settings.port, "PORT") as site,
+        listen(settings.host, settings.ingest_port, "INGEST_PORT") as ingest,
+    ):
         try:
-            metrics, metrics_thread = start_http_server(settings.metrics_port, settings.host)
+            scraped = metrics.serve(settings.host, settings.metrics_port)
         except OSError as error:
             raise SystemExit(
                 f"METRICS_PORT: cannot listen on {settings.host}:{settings.metrics_port}: {error.strerror}"
@@ -55,46 +61,59 @@ async def serve(settings: Settings) -> None:
         redis, writing = (_connect(settings, retries) for retries in (2, 0))
         writer = Writer(writing)
         writing_task = asyncio.create_task(writer.run(), name="writer")
-        app = App(redis, writer, settings.minisentry_projects, settings.minisentry_token.get_secret_value(), ended)
-        server = _Server(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                lifespan="off",
-                timeout_graceful_shutdown=int(readiness.GRACE),
-            )
-        )
-        running = asyncio.create_task(server.serve([sock]), name="http")
+        asked = app.create(redis, settings.minisentry_projects, settings.minisentry_token.get_secret_value(), ended)
+        servers = {
+            ingest: _server(Ingest(writer, settings.keys(), Senders(settings.minisentry_sender_limit))),
+            site: _server(pages.guarded(asked, "minisentry", settings.allowed_hosts)),
+        }
+        running = [
+            asyncio.create_task(server.serve([sock]), name=f"http on port {sock.getsockname()[1]}")
+            for sock, server in servers.items()
+        ]
         stop = asyncio.create_task(ended.wait(), name="end signal")
-        log.info("serving on %s:%d", *sock.getsockname()[:2])
+        for sock in servers:
+            log.info("serving on %s:%d", *sock.getsockname()[:2])
         await _warn_if_forgetful(redis)
         try:
-            await asyncio.wait({running, writing_task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({*running, writing_task, stop}, return_when=asyncio.FIRST_COMPLETED)
             if ended.is_set():
                 log.info("minisentry ends: draining")
                 await asyncio.sleep(settings.drain_seconds)
-            server.should_exit = True
-            await running
+            for server in servers.values():
+                server.should_exit = True
+            await asyncio.gather(*running)
         finally:
             stop.cancel()
             writing_task.cancel()
             await asyncio.wait({writing_task})
             await redis.aclose()
             await writing.aclose()
-            metrics.shutdown()
-            metrics_thread.join()
+            await asyncio.to_thread(scraped.shutdown)
+            scraped.server_close()
         if not writing_task.cancelled():
             writing_task.result()  # it ends by itself only with an exception
 
 
+def _server(asgi: ASGIApp) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            asgi,
+            http=Connection,
+            proxy_headers=False,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=int(readiness.GRACE),
+        )
+    )
+
+
 def _connect(settings: Settings, retries: int) -> Redis:
     retry = Retry(NoBackoff(), retries)
-    return Redis.from_url(str(settings.redis_url), socket_timeout=5, socket_connect_timeout=2, retry=retry)
+    return Redis.from_url(str(settings.redis_telemetry_url), socket_timeout=5, socket_connect_timeout=2, retry=retry)
 
 
 async def _warn_if_forgetful(redis: Redis) -> None:

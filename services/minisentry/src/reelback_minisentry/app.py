@@ -1,4 +1,4 @@
-"""The whole application: ingest first, then health, Sentry's API and the release board."""
+"""The application for people and programs that ask: health, Sentry's API and the release board."""
 
 from __future__ import annotations
 
@@ -11,51 +11,36 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from reelback_minisentry import api, board
-from reelback_minisentry.ingest.app import Ingest
 from reelback_minisentry.responses import answer
 from reelback_minisentry.store.edits import Edits
 from reelback_minisentry.store.reader import Reader
-from reelback_minisentry.store.writer import Writer
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-class App:
-    """An ASGI application. `slugs` are the names of projects by id; `draining` makes it unready."""
+def create(redis: Redis, slugs: Mapping[str, str], token: str, draining: asyncio.Event) -> Starlette:
+    """The application. `slugs` are the names of projects by id; `draining` makes it unready."""
+    reader = Reader(redis)
 
-    def __init__(
-        self, redis: Redis, writer: Writer, slugs: Mapping[str, str], token: str, draining: asyncio.Event
-    ) -> None:
-        self._ingest = Ingest(writer)
-        reader = Reader(redis)
+    async def healthz(_: Request) -> Response:
+        return answer({"status": "ok"})
 
-        async def healthz(_: Request) -> Response:
-            return answer({"status": "ok"})
+    async def readyz(_: Request) -> Response:
+        reason = "draining" if draining.is_set() else await readiness.problem(reader.ping)
+        return answer({"status": "not ready", "reason": reason}, 503) if reason else answer({"status": "ok"})
 
-        async def readyz(_: Request) -> Response:
-            reason = "draining" if draining.is_set() else await readiness.problem(reader.ping)
-            return answer({"status": "not ready", "reason": reason}, 503) if reason else answer({"status": "ok"})
-
-        self._rest = Starlette(
-            routes=[
-                Route("/healthz", healthz),
-                Route("/readyz", readyz),
-                *api.routes(reader, Edits(redis), slugs, token),
-                *board.routes(reader),
-            ],
-            exception_handlers={404: _unknown, 405: _not_allowed},
-        )
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "http" and self._ingest.takes(scope["path"]):
-            await self._ingest(scope, receive, send)
-        else:
-            await self._rest(scope, receive, send)
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            *api.routes(reader, Edits(redis), slugs, token),
+            *board.routes(reader),
+        ],
+        exception_handlers={404: _unknown, 405: _not_allowed},
+    )
 
 
 async def _unknown(request: Request, _: Exception) -> Response:

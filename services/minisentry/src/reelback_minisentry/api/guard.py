@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from reelback_minisentry.query.search import BadQuery
 from reelback_minisentry.responses import Call, answer
+from reelback_minisentry.store.reader import Gone
 from reelback_minisentry.untrusted import Rejected, json_object
 
 MAX_BODY = 1024 * 1024
@@ -46,6 +47,8 @@ def guarded(call: Call, token: str) -> Call:
         except ValidationError as error:
             found = error.errors(include_url=False)
             status, problem = 400, {str(e["loc"][0]): [e["msg"]] for e in found}
+        except Gone as error:
+            status, problem = 503, {"detail": str(error)}
         except (RedisError, OSError, TimeoutError):
             status, problem = 503, {"detail": "The store does not answer."}
         return answer(problem, status)

@@ -12,15 +12,11 @@ from starlette.routing import Route
 from reelback_minisentry.board.data import Board
 from reelback_minisentry.responses import Call, answer
 from reelback_minisentry.spans import trace_tree
-from reelback_minisentry.store.reader import Reader
+from reelback_minisentry.store.reader import Gone, Reader
 from reelback_minisentry.untrusted import hex_id
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
+_CACHE = {"Cache-Control": "no-cache"}
 
 
 def routes(reader: Reader) -> list[Route]:
@@ -31,7 +27,7 @@ def routes(reader: Reader) -> list[Route]:
     files = {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in _TYPES}
 
     async def index(_: Request) -> Response:
-        return Response(page, media_type="text/html", headers=_HEADERS)
+        return Response(page, media_type="text/html", headers=_CACHE)
 
     async def sentry_trace(request: Request) -> Response:
         return RedirectResponse(f"/trace/{hex_id(request.path_params['id'], 32)}")
@@ -40,7 +36,7 @@ def routes(reader: Reader) -> list[Route]:
         name = request.path_params["name"]
         if name not in files:
             return answer({"detail": "no such file"}, 404)
-        return Response(files[name], media_type=_TYPES[Path(name).suffix], headers=_HEADERS)
+        return Response(files[name], media_type=_TYPES[Path(name).suffix], headers=_CACHE)
 
     async def overview(request: Request) -> Response:
         query = request.query_params
@@ -74,6 +70,8 @@ def _or_503(call: Call) -> Call:
     async def endpoint(request: Request) -> Response:
         try:
             return await call(request)
+        except Gone as error:
+            return answer({"detail": str(error)}, 503)
         except (RedisError, OSError, TimeoutError):
             return answer({"detail": "The store does not answer."}, 503)
 

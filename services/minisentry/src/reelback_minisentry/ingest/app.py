@@ -1,24 +1,27 @@
 """The ways in: envelopes and OTLP over HTTP, as a bare ASGI application, because most of a request's cost is its path.
 
-A request is answered with 200 only after its batch is stored. What is wrong with it is answered with 4xx, what is
-wrong here with 429 (come again in a second) or 503; the SDKs read `Retry-After` and X-Sentry-Error.
+A request is answered with 200 only after its batch is stored. What is wrong with it is answered with 4xx, too much at
+once or a full store with 429, a store that is away with 503. SDKs read X-Sentry-Error, `Retry-After` and
+X-Sentry-Rate-Limits. There are no CORS headers: browsers do not come here, a server of theirs does.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import time
-from typing import Any
 
 import orjson
 from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
-from reelback_minisentry.ingest import envelope_items
+from reelback_minisentry.ingest import envelope_items, public_keys
 from reelback_minisentry.ingest.envelope import LIMIT, decompress, parse
+from reelback_minisentry.ingest.public_keys import PublicKeys
+from reelback_minisentry.ingest.senders import Sender, Senders
 from reelback_minisentry.spans import otlp
 from reelback_minisentry.store.records import Records
-from reelback_minisentry.store.writer import Busy, Unavailable, Writer
+from reelback_minisentry.store.writer import Busy, Full, Unavailable, Writer
 from reelback_minisentry.untrusted import Rejected, hex_id
 
 MAX_RECEIVING = 64 * 1024 * 1024
@@ -29,89 +32,100 @@ ITEMS = Counter("minisentry_ingest_items", "Envelope items by type", ["type"])
 SECONDS = Histogram("minisentry_ingest_seconds", "From the first byte to the answer", ["kind"])
 
 _PATH = re.compile(r"/api/([\w-]{1,64})/(envelope|integration/otlp/v1/traces)/?")
-_KEY = re.compile(rb"sentry_key\s*=\s*[\w-]+")
 
-_CORS = [
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"x-sentry-error, x-sentry-rate-limits, retry-after"),
-]
-_PREFLIGHT = [
-    *_CORS,
-    (b"access-control-allow-methods", b"POST, OPTIONS"),
-    (b"access-control-allow-headers", b"x-sentry-auth, content-type, content-encoding, authorization, traceparent"),
-    (b"access-control-max-age", b"3600"),
-]
+FULL_SECONDS = 60
+"""How long senders leave a full store alone."""
+
+_JSON, _PROTOBUF = b"application/json", b"application/x-protobuf"
 
 
-def _envelope(plain: bytes, project: str, now: float, authorized: bool) -> tuple[Records, dict[str, Any]]:
-    header, items = parse(plain)
-    if not authorized and not isinstance(header.get("dsn"), str):
-        raise Rejected(401, "no public key: neither X-Sentry-Auth, nor sentry_key, nor dsn")
-    records = envelope_items.read(header, items, project, now)
-    for kind, n in records.items.items():
-        ITEMS.labels(kind).inc(n)
-    return records, header
+class TooMuch(Exception):
+    """A sender has used up what it may send; `seconds` until it may come again."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = math.ceil(seconds)
 
 
 class Ingest:
-    """The application for the paths that `takes` says are its own: POST, and OPTIONS for browsers."""
+    """The application: POST on the two paths, and nothing else."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, keys: PublicKeys, senders: Senders) -> None:
         self._writer = writer
+        self._keys = keys
+        self._senders = senders
         self._receiving = 0
-
-    @staticmethod
-    def takes(path: str) -> bool:
-        """Whether the path is one of ingest."""
-        return _PATH.fullmatch(path) is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = time.perf_counter()
-        _, _, project, way, *_ = scope["path"].split("/")
-        kind = "envelope" if way == "envelope" else "otlp"
-        if scope["method"] == "OPTIONS":
-            await _answer(send, 200, b"", _PREFLIGHT)
-            return
-        headers = dict(scope["headers"])
+        match = _PATH.fullmatch(scope["path"])
+        way = "unknown" if match is None else "envelope" if match[2] == "envelope" else "otlp"
         extra: list[tuple[bytes, bytes]] = []
+        content_type = _JSON
         try:
+            if match is None:
+                raise Rejected(404, f"{scope['path'][:200]}: nothing is taken here")
             if scope["method"] != "POST":
                 raise Rejected(405, "only POST")
-            body = await self._body(headers, receive)
-            answer, content_type = await self._take(kind, project, body, headers, scope["query_string"])
+            answer, content_type = await self._take(way, match[1], scope, receive)
             status = 200
         except Rejected as error:
-            status, answer, content_type = error.status, orjson.dumps({"detail": error.detail}), b"application/json"
+            status, answer = error.status, orjson.dumps({"detail": error.detail})
             extra = [(b"x-sentry-error", error.detail.encode("latin-1", "replace")), (b"connection", b"close")]
+        except TooMuch as error:
+            status, answer = 429, b'{"detail":"this sender sends too much"}'
+            extra = [*_later(error.seconds, b"key"), (b"connection", b"close")]
         except Busy:
-            status, answer, content_type = 429, b'{"detail":"too much at once"}', b"application/json"
-            extra = [(b"retry-after", b"1")]
+            status, answer, extra = 429, b'{"detail":"too much at once"}', _later(1, b"organization")
+        except Full:
+            status, answer, extra = 429, b'{"detail":"the store is full"}', _later(FULL_SECONDS, b"organization")
         except Unavailable:
-            status, answer, content_type = 503, b'{"detail":"the store does not answer"}', b"application/json"
-        REQUESTS.labels(kind, status).inc()
-        SECONDS.labels(kind).observe(time.perf_counter() - started)
-        await _answer(send, status, answer, [*_CORS, (b"content-type", content_type), *extra])
+            status, answer = 503, b'{"detail":"the store does not answer"}'
+        REQUESTS.labels(way, status).inc()
+        SECONDS.labels(way).observe(time.perf_counter() - started)
+        await _answer(send, status, answer, [(b"content-type", content_type), *extra])
 
-    async def _take(
-        self, kind: str, project: str, body: bytes, headers: dict[bytes, bytes], query: bytes
-    ) -> tuple[bytes, bytes]:
+    async def _take(self, way: str, project: str, scope: Scope, receive: Receive) -> tuple[bytes, bytes]:
         """Read and store; the answer's body and type."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        key = public_keys.named(headers, scope["query_string"])
+        if key or way == "otlp":  # an envelope without one may name it in its first line
+            self._keys.kind(key, project)
+        plain = await self._plain((key, scope["client"][0]), headers, receive)
         now = time.time()
-        authorized = _authorized(headers, query)
-        plain = decompress(body, headers.get(b"content-encoding", b"").decode("latin-1"))
-        if kind == "otlp":
-            if not authorized:
-                raise Rejected(401, "no public key: neither X-Sentry-Auth nor sentry_key")
-            if not headers.get(b"content-type", b"").startswith(b"application/x-protobuf"):
+        if way == "otlp":
+            if not headers.get(b"content-type", b"").startswith(_PROTOBUF):
                 raise Rejected(415, "content type: only application/x-protobuf")
-            await self._writer.write(otlp.read(plain, project, now))
-            return otlp.ANSWER, b"application/x-protobuf"
-        records, header = _envelope(plain, project, now, authorized)
+            await self._store(otlp.read(plain, project, now), key, project)
+            return otlp.ANSWER, _PROTOBUF
+        header, items = parse(plain)
+        records = envelope_items.read(header, items, project, now)
         records.size = len(plain)
-        await self._writer.write(records)
+        await self._store(records, key or public_keys.of_dsn(header.get("dsn")), project)
         event_id = hex_id(header.get("event_id"), 32)
-        return orjson.dumps({"id": event_id} if event_id else {}), b"application/json"
+        return orjson.dumps({"id": event_id} if event_id else {}), _JSON
+
+    async def _store(self, records: Records, key: bytes, project: str) -> None:
+        records.kind = self._keys.kind(key, project)
+        self._keys.check(records)
+        await self._writer.write(records)
+        for item, n in records.items.items():
+            ITEMS.labels(item).inc(n)
+
+    async def _plain(self, sender: Sender, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        """The decompressed body, charged to the sender. Raises Rejected, Busy, and TooMuch before anything is read."""
+        if wait := self._senders.wait(sender, time.monotonic()):
+            raise TooMuch(wait)
+        size = LIMIT  # what is too long or damaged costs as much as the longest
+        try:
+            plain = decompress(
+                await self._body(headers, receive), headers.get(b"content-encoding", b"").decode("latin-1")
+            )
+            size = len(plain)
+        finally:
+            self._senders.charge(sender, size, time.monotonic())
+        return plain
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """The body as it comes. Raises Rejected (413) as soon as it is too long, Busy when too many come at once."""
@@ -139,10 +153,9 @@ class Ingest:
             self._receiving -= size
 
 
-def _authorized(headers: dict[bytes, bytes], query: bytes) -> bool:
-    """Whether a public key is named; any is taken, as nobody hands them out here."""
-    places = (query, headers.get(b"x-sentry-auth", b""), headers.get(b"authorization", b""))
-    return any(map(_KEY.search, places))
+def _later(seconds: int, whose: bytes) -> list[tuple[bytes, bytes]]:
+    """What makes an SDK wait: everything of this key, or of everybody."""
+    return [(b"retry-after", b"%d" % seconds), (b"x-sentry-rate-limits", b"%d::%s" % (seconds, whose))]
 
 
 async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from reelback_minisentry.store import keys
 
+OVERHEAD = 64
+"""Bytes that a name costs beside itself, here and in the store."""
 
-class Series:
-    """Bounds the number of counters of an hour: sets of dimensions beyond MAX_SERIES are counted as OTHER."""
 
-    def __init__(self, limit: int = keys.MAX_SERIES) -> None:
+class Names:
+    """The names that an hour has room for: `limit` bytes of them."""
+
+    def __init__(self, limit: int) -> None:
         self._limit = limit
         self._hour = 0
-        self._seen: set[tuple[str, ...]] = set()
+        self._bytes = 0
+        self._seen: set[str] = set()
 
-    def bound(self, dimensions: tuple[str, ...], at: float) -> tuple[str, ...]:
-        """The dimensions, or as many OTHERs once the hour of `at` has too many."""
-        if dimensions in self._seen:
-            return dimensions
+    def take(self, name: str, at: float) -> bool:
+        """Whether the hour of `at` has the name, or room for it; then it has it."""
+        if name in self._seen:
+            return True
         if (hour := int(at // keys.HOUR)) > self._hour:
-            self._hour, self._seen = hour, set()
-        if len(self._seen) >= self._limit:
-            return (keys.OTHER,) * len(dimensions)
-        self._seen.add(dimensions)
-        return dimensions
+            self._hour, self._bytes, self._seen = hour, 0, set()
+        size = OVERHEAD + len(name.encode("utf-8", "replace"))
+        if self._bytes + size > self._limit:
+            return False
+        self._bytes += size
+        self._seen.add(name)
+        return True
 
 
 class MetricSeries:
     """Bounds metrics and their attributes: attributes too many are counted as OTHER, their metric's sums stay right."""
 
-    def __init__(self, metrics: int = keys.MAX_METRICS, series: int = keys.MAX_METRIC_SERIES) -> None:
-        self._metrics = Series(metrics)
-        self._series = Series(series)
+    def __init__(self, metrics: int, series: int) -> None:
+        self._metrics = Names(metrics)
+        self._series = Names(series)
 
     def bound(self, metric: tuple[str, ...], attributes: str, at: float) -> tuple[str, ...]:
         """The dimensions of a metric, and its attributes, both within their bounds."""
-        bounded = self._metrics.bound(metric, at)
-        whole = (*bounded, attributes if bounded == metric else keys.OTHER)
-        return whole if self._series.bound(whole, at) == whole else (*bounded, keys.OTHER)
+        if not self._metrics.take(keys.SEPARATOR.join(metric), at):
+            return (keys.OTHER,) * (len(metric) + 1)
+        series = (*metric, attributes)
+        return series if self._series.take(keys.SEPARATOR.join(series), at) else (*metric, keys.OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one kind of sender may fill in an hour: fields of counters, metrics, whose sessions, and ids of sessions."""
+
+    fields: Names
+    metrics: MetricSeries
+    sessions: Names
+    session_ids: Names
+
+    @classmethod
+    def of(cls, share: float) -> Room:
+        """A share, in (0, 1], of what there is room for."""
+        return cls(
+            Names(int(share * keys.FIELDS_BYTES)),
+            MetricSeries(int(share * keys.METRICS_BYTES), int(share * keys.METRIC_SERIES_BYTES)),
+            Names(int(share * keys.SESSIONS_BYTES)),
+            Names(int(share * keys.SESSION_IDS_BYTES)),
+        )

@@ -2,23 +2,25 @@
 
 | key below PREFIX                 | what it holds                                           | bound                   |
 |----------------------------------|---------------------------------------------------------|-------------------------|
-| `<cube>:1:<second>`              | hash: dimensions -> count in that second                | 2 h                     |
-| `<cube>:3600:<hour>`             | hash: the same in that hour                             | 30 days, MAX_SERIES     |
-| `ids:1:<second>`                 | hash: dimensions -> sketch of traces or users           | 2 h, SAMPLE each        |
-| `metrics:1:<second>`             | hash: metric and attributes -> stats, or count of a bin | 2 h                     |
-| `metrics:3600:<hour>`            | hash: the same of that hour                             | 30 days, MAX_METRICS    |
-| `sids:<hour>:<series>:<outcome>` | set: ids of sessions that went wrong                    | 30 days                 |
-| `users:<hour>:<series>:<outcome>`| HyperLogLog: users of sessions, and of those that did   | 30 days                 |
+| `<cube>:1:<second>`              | hash: dimensions -> count in that second                | 2 h, WEIGHT[1]          |
+| `<cube>:3600:<hour>`             | hash: the same in that hour                             | 30 days, WEIGHT[3600]   |
+| `ids:1:<second>`                 | hash: dimensions -> sketch of traces or users           | 2 h, WEIGHT[1]          |
+| `metrics:1:<second>`             | hash: metric and attributes -> stats, or count of a bin | 2 h, WEIGHT[1]          |
+| `metrics:3600:<hour>`            | hash: the same of that hour                             | 30 days, WEIGHT[3600]   |
+| `sids:<hour>:<series>:<outcome>` | set: ids of sessions that went wrong                    | 30 days, WEIGHT[3600]   |
+| `users:<hour>:<series>:<outcome>`| HyperLogLog: users of sessions, and of those that did   | 30 days, WEIGHT[3600]   |
+| `since:<step>`                   | string: counters of before this time had to go          | 30 days                 |
 | `events`                         | zset: error events by their time                        | MAX_EVENTS              |
-| `issues`, `issue:<number>`       | zset by the time last seen; hash: the issue             | MAX_ISSUES              |
+| `issues`, `issue:<number>`       | zset by the time last seen; hash: the issue             | MAX_ISSUES, ISSUES_BYTES|
 | `traces`, `trace:<id>`           | zset by the last write; string: a span or error a line  | MAX_TRACES, TRACES_BYTES|
 | `releases`, `release:<version>`  | zset by the time it was made; hash: the release         | MAX_RELEASES            |
 | `projects`                       | set: the projects that something came from              | MAX_PROJECTS            |
 | `deploys`, `deploy-id`           | zset by the time they were finished; the last id        | MAX_DEPLOYS             |
+| `filled`                         | string: says that nobody has emptied the store since    | 1                       |
 
-The prefix keeps them apart from what other services hold in the same Redis, and its number counts the formats: what
-an older minisentry wrote in another one is left alone, not misread. Traces with an error are kept
-ERROR_GRACE longer than the others of their age.
+The prefix's number counts the formats: what an older minisentry wrote in another one is left alone, not misread.
+Traces with an error are kept ERROR_GRACE longer than the others of their age. All bounds together are below the
+256 MB that the Redis of minisentry has.
 """
 
 from __future__ import annotations
@@ -32,13 +34,25 @@ SECOND, HOUR = 1, 3600
 LIFETIME = {SECOND: 2 * 3600, HOUR: 30 * 86_400}
 """Seconds that a counter of each resolution is kept."""
 
-MAX_SERIES = 20_000
-"""Sets of dimensions of an hour; what is over is counted as OTHER."""
+PROMISED = {SECOND: 2 * 3600, HOUR: 86_400}
+"""Seconds back that an answer is the whole, or there is none: counters of before may have had to go."""
 
-MAX_METRICS = 1_000
-MAX_METRIC_SERIES = 4_000
-"""Metrics of an hour, by name, release and so on, and with attributes. What is over has OTHER as its attributes'
-values; a metric too many is OTHER altogether."""
+MIB = 1024 * 1024
+
+WEIGHT = {SECOND: 96 * MIB, HOUR: 40 * MIB}
+"""Bytes of all counters of a resolution: the oldest go. An hour alone stays below, by the bounds that follow."""
+
+FIELDS_BYTES = 12 * MIB
+METRICS_BYTES = 256 * 1024
+METRIC_SERIES_BYTES = MIB
+SESSIONS_BYTES = 16 * 1024
+SESSION_IDS_BYTES = 8 * MIB
+"""Bytes of names of an hour: fields of counters; metrics by name, release and so on, and with attributes; releases and
+so on that sessions are told apart by, each with up to four HyperLogLogs of 12 kB; ids of sessions that went wrong.
+What is over is counted under OTHER, sessions without their ids."""
+
+BROWSER_SHARE = 0.125
+"""The part of these that browsers have, in addition: what they send takes no room from the servers'."""
 
 OTHER = "<< other >>"
 
@@ -49,8 +63,9 @@ MAX_RELEASES = 1_000
 MAX_DEPLOYS = 1_000
 MAX_PROJECTS = 1_000
 
-TRACES_BYTES = 64 * 1024 * 1024
-TRACE_BYTES = 1024 * 1024
+ISSUES_BYTES = 16 * MIB
+TRACES_BYTES = 64 * MIB
+TRACE_BYTES = MIB
 """Bytes of all traces, and of one: a trace that has reached it takes no more spans."""
 
 ERROR_GRACE = 3600.0
@@ -62,6 +77,8 @@ TRACES, TRACE = PREFIX + "traces", PREFIX + "trace:"
 RELEASES, RELEASE = PREFIX + "releases", PREFIX + "release:"
 PROJECTS = PREFIX + "projects"
 DEPLOYS, DEPLOY_ID = PREFIX + "deploys", PREFIX + "deploy-id"
+SINCE = PREFIX + "since:"
+FILLED = PREFIX + "filled"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +107,16 @@ ITEMS = Cube("items", ("type",), HOUR)
 DROPS = Cube("drops", ("reason", "category"), HOUR)
 METRICS = Cube("metrics", (*_WHERE, "metric.name", "metric.type", "metric.unit", "attributes", "bin"))
 """A field without a bin holds packed stats (metric_stats.py), one with a bin counts its samples, as others do."""
+
+
+def bucket(key: str) -> tuple[int, int] | None:
+    """The resolution and the time of a key of counters; None for any other key."""
+    kind, *parts = key.removeprefix(PREFIX).split(":", 3)
+    if kind in ("sids", "users"):
+        return HOUR, int(parts[0])
+    if len(parts) == 2 and parts[0] in ("1", "3600"):
+        return int(parts[0]), int(parts[1])
+    return None
 
 
 def series(environment: str, project: str, release: str) -> str:

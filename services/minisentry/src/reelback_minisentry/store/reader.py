@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,17 @@ from reelback_minisentry.store.cells import Cell, cells
 from reelback_minisentry.store.keys import Cube
 from reelback_minisentry.store.records import TraceLine
 from reelback_minisentry.store.scope import Place, Window
+from reelback_minisentry.timestamps import iso
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 CHUNK = 500
 """Keys or rows read at once."""
+
+
+class Gone(Exception):
+    """Counters of the window had to go for lack of room: what is left is not the whole. The message is one line."""
 
 
 class Reader:
@@ -27,7 +33,10 @@ class Reader:
         self._redis: Any = redis  # its annotations do not know that answers are bytes here
 
     async def counters(self, cube: Cube, window: Window) -> list[tuple[int, dict[bytes, bytes]]]:
-        """The counters of each step of the window that has any: (start of the step, field -> count)."""
+        """The counters of each step of the window that has any: (start of the step, field -> count).
+
+        Raises Gone when others, which it promised to keep, had to go.
+        """
         found: list[tuple[int, dict[bytes, bytes]]] = []
         starts = range(window.start, window.end, window.step)
         for at in range(0, len(starts), CHUNK):
@@ -36,6 +45,9 @@ class Reader:
                 for start in chunk:
                     pipe.hgetall(cube.key(window.step, start))
                 found += [(start, hash_) for start, hash_ in zip(chunk, await pipe.execute(), strict=True) if hash_]
+        since = float(await self._redis.get(f"{keys.SINCE}{window.step}") or 0)
+        if window.start < since and since > time.time() - keys.PROMISED[window.step]:
+            raise Gone(f"The counters of before {iso(since)} had to go for lack of room: ask for a later start.")
         return found
 
     async def cells(self, cube: Cube, window: Window, place: Place) -> list[Cell]:

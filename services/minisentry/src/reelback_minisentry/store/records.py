@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, Literal, NamedTuple
 
 Scalars = dict[str, str | int | float | bool]
 
 TraceLine = list[dict[str, Any]] | dict[str, Any]
 """What one request brought of a trace: its spans, in Sentry's form or in OTLP's, or one error."""
+
+Kind = Literal["server", "browser"]
+"""Who sends: a server of ours, or a browser, by whose word nothing is counted but of the browser's own releases."""
 
 METRIC_TYPES = ("counter", "gauge", "distribution")
 
@@ -150,6 +155,7 @@ class Records:
 
     now: float
     size: int = 0
+    kind: Kind = "server"
     spans: list[Span] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     lines: list[tuple[str, bytes]] = field(default_factory=list)
@@ -159,3 +165,9 @@ class Records:
     samples: list[Sample] = field(default_factory=list)
     items: Counter[str] = field(default_factory=Counter)
     drops: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def releases(self) -> Iterator[str]:
+        """The release of every record that is counted."""
+        groups = (self.spans, self.segments, self.errors, self.sessions, self.session_counts, self.samples)
+        for record in chain[Any](*groups):
+            yield record.origin.release

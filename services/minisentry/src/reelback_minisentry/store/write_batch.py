@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -18,9 +18,9 @@ from reelback_minisentry.stats import distinct, metric_stats, sampling
 from reelback_minisentry.stats.histogram import bin_of, value_bin
 from reelback_minisentry.stats.metric_stats import Stats
 from reelback_minisentry.store import keys
-from reelback_minisentry.store.cardinality import MetricSeries, Series
+from reelback_minisentry.store.cardinality import Room
 from reelback_minisentry.store.keys import SEPARATOR, Cube
-from reelback_minisentry.store.records import Error, Origin, Records, Sample, Segment, Session, Span
+from reelback_minisentry.store.records import Error, Kind, Origin, Records, Sample, Segment, Session, Span
 
 
 @dataclass(slots=True)
@@ -39,6 +39,9 @@ Ids = tuple[set[int], set[int]]
 """Hashes of traces and of users."""
 
 
+_OTHERS = keys.OTHER + SEPARATOR
+
+
 def _no_ids() -> Ids:
     return set(), set()
 
@@ -46,7 +49,7 @@ def _no_ids() -> Ids:
 class Batch:
     """An open batch. `stored` is set when it is written, or when `failed` says why it is not."""
 
-    def __init__(self, series: Series, metrics: MetricSeries) -> None:
+    def __init__(self, rooms: Mapping[Kind, Room]) -> None:
         self.stored = asyncio.Event()
         self.failed = ""
         self.size = 0
@@ -60,15 +63,16 @@ class Batch:
         self.releases: dict[str, tuple[float, float]] = {}
         self.projects: set[str] = set()
         self._counts: defaultdict[tuple[Cube, int], Fields] = defaultdict(lambda: defaultdict(int))
-        self._series = series
+        self._rooms = rooms
+        self._room = rooms["server"]
         self._stats: defaultdict[int, dict[str, Stats]] = defaultdict(dict)
-        self._metrics = metrics
         self._ids: defaultdict[int, dict[tuple[str, ...], Ids]] = defaultdict(lambda: defaultdict(_no_ids))
 
     def add(self, records: Records) -> None:
         """Take one request in."""
         self.size += 1
         self.bytes += records.size
+        self._room = self._rooms[records.kind]
         now = records.now
         for kind, n in records.items.items():
             self._count(keys.ITEMS, now, (kind,), "", n)
@@ -127,10 +131,15 @@ class Batch:
             }
             yield keys.IDS.key(keys.SECOND, at), keys.LIFETIME[keys.SECOND], found
 
+    def _field(self, dimensions: tuple[str, ...], suffix: str, at: float) -> str:
+        """A field. `suffix` are the last dimensions, of few values: it stays when there is no room for the rest."""
+        field = SEPARATOR.join(dimensions) + suffix
+        if self._room.fields.take(field, at):
+            return field
+        return SEPARATOR.join((keys.OTHER,) * len(dimensions)) + suffix
+
     def _count(self, cube: Cube, at: float, dimensions: tuple[str, ...], suffix: str = "", n: int = 1) -> None:
-        """Count. `suffix` are the last dimensions, those of few values, which need no bound."""
-        field = SEPARATOR.join(self._series.bound(dimensions, at)) + suffix
-        self._counts[cube, int(at)][field] += n
+        self._counts[cube, int(at)][self._field(dimensions, suffix, at)] += n
 
     def _add_spans(self, trace_id: str, spans: list[Span], now: float) -> None:
         for span in spans:
@@ -139,11 +148,14 @@ class Batch:
         self._add_line(trace_id, orjson.dumps(spans), now)
 
     def _add_segment(self, segment: Segment, now: float) -> None:
-        named = (*_place(segment.origin), segment.name, sampling.named(segment.sample_rate))
-        series, second = self._series.bound(named, segment.end), int(segment.end)
+        place, second = _place(segment.origin), int(segment.end)
+        named = (*place, segment.name, sampling.named(segment.sample_rate))
         duration = bin_of((segment.end - segment.start) * 1000)
-        self._counts[keys.SPANS, second][SEPARATOR.join((*series, segment.status, str(duration)))] += 1
-        traces, users = self._ids[second][*series[:3], segment.status]
+        field = self._field(named, f"{SEPARATOR}{segment.status}{SEPARATOR}{duration}", segment.end)
+        self._counts[keys.SPANS, second][field] += 1
+        if field.startswith(_OTHERS):
+            place = (keys.OTHER,) * len(place)
+        traces, users = self._ids[second][*place, segment.status]
         traces.add(segment.trace)
         if segment.user is not None:
             users.add(segment.user)
@@ -176,32 +188,40 @@ class Batch:
 
     def _add_origin(self, origin: Origin, now: float) -> None:
         self.projects.add(origin.project)
-        if origin.release:
+        # A browser's word makes no release: there is an end to how many are kept, and servers' are among them.
+        if origin.release and self._room is self._rooms["server"]:
             first, _ = self.releases.get(origin.release, (now, now))
             self.releases[origin.release] = (first, now)
 
     def _add_sample(self, sample: Sample) -> None:
         metric = (*_place(sample.origin), sample.name, sample.type, sample.unit)
-        field = SEPARATOR.join(self._metrics.bound(metric, sample.attributes, sample.at)) + SEPARATOR
+        field = SEPARATOR.join(self._room.metrics.bound(metric, sample.attributes, sample.at)) + SEPARATOR
         second = self._stats[int(sample.at)]
         second.setdefault(field, Stats()).add(metric_stats.of_sample(sample.value, sample.at))
         if sample.type == "distribution":
-            self._counts[keys.METRICS, int(sample.at)][f"{field}{value_bin(sample.value)}"] += 1
+            name = f"{field}{value_bin(sample.value)}"
+            if self._room.fields.take(name, sample.at):  # else its sums are right, and its percentiles of fewer samples
+                self._counts[keys.METRICS, int(sample.at)][name] += 1
 
     def _add_session(self, session: Session) -> None:
-        place = _place(session.origin)
+        place, at = _place(session.origin), session.started
+        # Its sets are read where its series has begun a session: all of it is counted under OTHER, or nothing.
+        begun = f"{SEPARATOR}started"
+        if not self._room.sessions.take(keys.series(*place), at) or self._field(place, begun, at).startswith(_OTHERS):
+            place = (keys.OTHER,) * len(place)
         if session.init:
-            self._count(keys.SESSIONS, session.started, place, SEPARATOR + "started")
-        if not session.outcome and not session.user:
-            return
+            self._count(keys.SESSIONS, at, place, begun)
         # A crashed session is an errored one, too; sets of ids count a session once, however often it reports.
         outcomes = {session.outcome, "errored"} if session.outcome else set()
-        environment, project, release = self._series.bound(place, session.started)
-        series = keys.series(environment, project, release)
-        for outcome in outcomes:
-            self.sids[keys.sids(session.started, series, outcome)].add(session.sid)
+        series = keys.series(*place)
+        sets = [keys.sids(at, series, outcome) for outcome in sorted(outcomes)]
+        if all(self._room.session_ids.take(key + session.sid, at) for key in sets):
+            for key in sets:
+                self.sids[key].add(session.sid)
+        else:  # no failure is lost, though each report of this one counts
+            self._count(keys.SESSIONS, at, place, f"{SEPARATOR}sid:{session.outcome}")
         for outcome in {"", *outcomes} if session.user else ():
-            self.users[keys.users(session.started, series, outcome)].add(session.user)
+            self.users[keys.users(at, series, outcome)].add(session.user)
 
 
 def _segment(span: Span) -> Segment:
@@ -217,7 +237,7 @@ def _segment(span: Span) -> Segment:
     )
 
 
-def _place(origin: Origin) -> tuple[str, str, str]:
+def _place(origin: Origin) -> tuple[str, ...]:
     return origin.environment, origin.project, origin.release
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import orjson
 from prometheus_client import Counter, Histogram
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from reelback_minisentry.stats import distinct
 from reelback_minisentry.store import event_detail, keys
-from reelback_minisentry.store.cardinality import MetricSeries, Series
-from reelback_minisentry.store.records import Error, Records
+from reelback_minisentry.store.cardinality import Room
+from reelback_minisentry.store.records import Error, Kind, Records
 from reelback_minisentry.store.retention import Trimmer
 from reelback_minisentry.store.write_batch import Batch, IssueUpdate
 
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 MAX_WAITING = 4096
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Requests of an open batch and what they weighed; more are refused until the writer has caught up."""
+
+_FULL = "full"
 
 _MERGE = """
 local change = cjson.decode(ARGV[1])
@@ -93,6 +95,10 @@ class Busy(Exception):
     """More waits to be stored than fits; the sender may come again in a second."""
 
 
+class Full(Exception):
+    """Redis has no room for it: nothing of the request is stored."""
+
+
 class Unavailable(Exception):
     """Redis did not take it: nothing of the request is stored."""
 
@@ -102,15 +108,14 @@ class Writer:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._series = Series()
-        self._metrics = MetricSeries()
+        self._rooms: dict[Kind, Room] = {"server": Room.of(1), "browser": Room.of(keys.BROWSER_SHARE)}
         self._open = self._new()
         self._wake = asyncio.Event()
         self._trimmer = Trimmer(redis)
         self._projects: set[str] = set()
 
     async def write(self, records: Records) -> None:
-        """Return once the records are stored. Raises Busy or Unavailable; then nothing of them is."""
+        """Return once the records are stored. Raises Busy, Full or Unavailable; then nothing of them is."""
         batch = self._open
         if batch.size >= MAX_WAITING or batch.bytes >= MAX_WAITING_BYTES:
             raise Busy
@@ -118,35 +123,38 @@ class Writer:
         self._wake.set()
         await batch.stored.wait()
         if batch.failed:
-            raise Unavailable(batch.failed)
+            raise Full if batch.failed == _FULL else Unavailable(batch.failed)
 
     async def run(self) -> None:
         """Write batches until cancelled; one that is under way is still ended."""
-        while True:
+        me = asyncio.current_task()
+        # Redis' client waits with wait_for, which loses a cancellation that comes together with an answer.
+        while me is None or not me.cancelling():
             await self._wake.wait()
             self._wake.clear()
             batch, self._open = self._open, self._new()
             try:
-                await self._commit(batch)
+                written = await self._commit(batch)
                 BATCHES.observe(batch.size)
             except (RedisError, OSError, TimeoutError) as error:
                 FAILURES.inc()
                 log.warning("a batch of %d requests was not stored: %s: %s", batch.size, type(error).__name__, error)
-                batch.failed = type(error).__name__
+                batch.failed = _FULL if isinstance(error, OutOfMemoryError) else type(error).__name__
             except BaseException:
                 batch.failed = "the writer ended"
                 raise
             finally:
                 batch.stored.set()
             if not batch.failed:
-                await self._trim(batch)
+                await self._trim(batch, written)
 
     def _new(self) -> Batch:
-        return Batch(self._series, self._metrics)
+        return Batch(self._rooms)
 
-    async def _trim(self, batch: Batch) -> None:
+    async def _trim(self, batch: Batch, written: list[str]) -> None:
         try:
-            await self._trimmer.after(batch)
+            if await self._trimmer.after(batch, written):
+                self._projects.clear()
         except (RedisError, OSError, TimeoutError) as error:  # the next batch tries again
             log.warning("old entries were not removed: %s: %s", type(error).__name__, error)
 
@@ -154,13 +162,15 @@ class Writer:
         """Those that this process has not made known yet; there is an end to how many are."""
         return list(batch.projects - self._projects)[: keys.MAX_PROJECTS - len(self._projects)]
 
-    async def _commit(self, batch: Batch) -> None:
+    async def _commit(self, batch: Batch) -> list[str]:
+        """Write; the keys of the counters that were written to."""
         projects = self._new_projects(batch)
         async with self._redis.pipeline(transaction=True) as pipe:
-            _add_counts(pipe, batch)
+            written = _add_counts(pipe, batch)
             self._add_entries(pipe, batch, projects)
             await pipe.execute()
         self._projects.update(projects)
+        return written
 
     def _add_entries(self, pipe: Pipeline, batch: Batch, projects: list[str]) -> None:
         """Traces, error events, issues, releases and projects."""
@@ -183,22 +193,27 @@ class Writer:
             _merge(pipe, keys.RELEASE + version, once={"first_event": str(first)}, set={"last_event": str(last)})
 
 
-def _add_counts(pipe: Pipeline, batch: Batch) -> None:
-    """Counters, stats, sketches and sets of ids."""
+def _add_counts(pipe: Pipeline, batch: Batch) -> list[str]:
+    """Counters, stats, sketches and sets of ids; the keys of all."""
+    written: list[str] = []
     for key, lifetime, counts in batch.counters():
         _merge(pipe, key, add=counts, lifetime=lifetime)
+        written.append(key)
     for key, lifetime, stats in batch.stats():
         packed = [part for field, one in stats.items() for part in (field, one.pack())]
         pipe.eval(_STATS, 1, key, lifetime, *packed)
+        written.append(key)
     for key, lifetime, sketches in batch.sketches():
         parts = [part for field, sketch in sketches.items() for part in (field, sketch)]
         pipe.eval(_SKETCHES, 1, key, lifetime, distinct.SAMPLE, *parts)
+        written.append(key)
     for key, ids in batch.sids.items():
         pipe.sadd(key, *ids)
         pipe.expire(key, keys.LIFETIME[keys.HOUR])
     for key, ids in batch.users.items():
         pipe.pfadd(key, *ids)
         pipe.expire(key, keys.LIFETIME[keys.HOUR])
+    return [*written, *batch.sids, *batch.users]
 
 
 def _merge(pipe: Pipeline, key: str, **change: object) -> None:
