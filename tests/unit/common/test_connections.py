@@ -161,3 +161,22 @@ async def test_silent_scrapes_take_few_threads_and_no_scrape_away(monkeypatch: p
     finally:
         await asyncio.to_thread(server.shutdown)
         server.server_close()
+
+
+async def test_a_scrape_that_comes_in_pieces_has_as_long_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics._Handler, "timeout", 0.5)
+    server = metrics.serve("127.0.0.1", 0)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.server_port)
+        writer.write(b"GET /metrics HTTP/1.1\r\n")
+        ended = asyncio.create_task(reader.read())
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(10):
+                while not ended.done():
+                    writer.write(b"x")
+                    await asyncio.sleep(0.05)
+            assert await ended == b""
+        writer.close()
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
