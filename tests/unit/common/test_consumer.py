@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Message
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 from prometheus_client import REGISTRY
 from reelback.v1 import events_pb2
 from reelback_common import kafka, member
@@ -126,14 +128,37 @@ async def test_what_no_letter_can_hold_is_buried_without_its_value_and_holds_up_
         found[:] = [letter for letter in letters if letter[1]["dead-letter-group"] == group.encode()]
         return len(found) == 2
 
-    async with consuming(kafka_url, [topic], handle, group) as consumer:
+    async with consuming(kafka_url, [topic], handle, group) as it:
         await until(lambda: seen_by(seen, 2))
         await until(buried)
-        assert await ready(consumer)
+        assert await ready(it)
     assert [(message.key(), message.value()) for message, _ in found] == [(None, None)] * 2
     assert {headers["dead-letter-topic"] for _, headers in found} == {topic.encode()}
     sizes = {int(headers["dead-letter-size"]) for _, headers in found}
     assert sizes == {900_000 + 50_000 + len("annpadding"), 800_000 + len(b"no event")}
+
+
+async def test_a_letter_that_the_brokers_refuse_goes_without_what_was_in_it(
+    kafka_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, letters, seen = new_name("bets"), new_name("dead-letters"), list[str]()
+    monkeypatch.setattr("reelback_common.consumer.DEAD_LETTERS", letters)
+    admin = AdminClient(kafka.properties(kafka_url))
+    made = admin.create_topics([NewTopic(letters, 1, -1, config={"max.message.bytes": "1000"})])
+    await asyncio.to_thread(made[letters].result)
+    garbage = kafka.Record(topic, b"ann", b"\xff" * 1000, [("dead-letter-topic", b"a stranger's")])
+    await send(kafka_url, [garbage, outgoing(topic, "ann", 1)])
+
+    async def handle(event: events_pb2.Event) -> None:
+        seen.append(event.event_id)
+
+    async with consuming(kafka_url, [topic], handle):
+        await until(lambda: seen_by(seen, 1))
+        (letter,) = await asyncio.to_thread(read_all, kafka_url, letters, 1)
+    headers: list[Any] = [*(letter.headers() or [])]
+    assert (letter.key(), letter.value()) == (None, None)
+    assert [name for name, _ in headers].count("dead-letter-topic") == 1
+    assert {"dead-letter-topic": topic.encode(), "dead-letter-offset": b"0"}.items() <= dict(headers).items()
 
 
 async def test_a_record_that_no_broker_takes_is_told_and_the_others_are_sent(kafka_url: str) -> None:

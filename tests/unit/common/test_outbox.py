@@ -54,6 +54,22 @@ async def test_a_record_is_the_event_under_its_player_with_its_headers(kafka_url
     assert message.headers() == [("note", b"kept")]
 
 
+async def test_an_event_that_no_broker_takes_holds_up_no_other(
+    kafka_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic, store = new_name("bets"), MemoryOutbox()
+    huge = outgoing(topic, "ann", 1)
+    huge.event.payment_failed.request_id = "x" * 1_100_000
+    store.put(huge, outgoing(topic, "ann", 2), outgoing(topic, "bob", 1))
+    async with beside(Relay(kafka_url, store, [topic]).run()):
+        await until(lambda: _published(store))
+        sent = await asyncio.to_thread(read_all, kafka_url, topic, 3, 3)
+    assert {events_pb2.Event.FromString(message.value() or b"").event_id for message in sent} == {"ann/2", "bob/1"}
+    assert [line.getMessage() for line in caplog.records if "refused" in line.getMessage()] == [
+        f"event ann/1 for {topic} is refused for ever: {huge.event.ByteSize()} bytes"
+    ]
+
+
 async def test_what_nobody_offered_is_found_at_the_start_in_order(
     kafka_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

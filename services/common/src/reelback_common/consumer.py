@@ -34,6 +34,8 @@ FIRST_PAUSE, MAX_PAUSE = 0.1, 5.0
 """Seconds between two attempts at an event."""
 
 REASON_LENGTH = 500
+WHY = 6
+"""Headers that a dead letter has of its own; they are its last."""
 
 LETTER_BYTES = 256 * 1024
 """A larger event is buried without its value, key and headers: brokers take no letter that is larger than an event.
@@ -193,14 +195,15 @@ class Consumer:
                 raise asyncio.CancelledError
 
     async def _bury(self, letters: Sequence[kafka.Record]) -> None:
-        """Send dead letters, and insist; a letter that no broker will ever take is only told of."""
+        """Send dead letters, and insist. One that no broker will ever take goes without what was in it; if that is
+        not taken either, the log has it."""
         outage = kafka.Outage(log, "dead letters wait")
         try:
             while True:
                 try:
                     with kafka.Publisher(self._url) as publisher:
-                        for refused in await publisher.send(letters):
-                            log.error("a dead letter is refused: %s", dict(refused.headers).get("dead-letter-offset"))
+                        for lost in await publisher.send([*map(_bare, await publisher.send(letters))]):
+                            log.error("a dead letter is refused for ever: %s", dict(lost.headers))
                     return
                 except KafkaException as error:
                     self._unburied = len(letters)
@@ -232,9 +235,13 @@ def _dead_letter(message: Message, group: str, error: Exception) -> kafka.Record
         ("dead-letter-size", str(size)),
         ("dead-letter-group", group),
     ]
-    if size > LETTER_BYTES:
-        return kafka.Record(DEAD_LETTERS, None, None, why)
-    return kafka.Record(DEAD_LETTERS, message.key(), message.value(), [*headers, *why])
+    letter = kafka.Record(DEAD_LETTERS, message.key(), message.value(), [*headers, *why])
+    return _bare(letter) if size > LETTER_BYTES else letter
+
+
+def _bare(letter: kafka.Record) -> kafka.Record:
+    """A dead letter that says where its event is and why, and nothing of what is in it."""
+    return kafka.Record(letter.topic, None, None, letter.headers[-WHY:])
 
 
 def _headers(message: Message) -> list[tuple[str, str | bytes | None]]:

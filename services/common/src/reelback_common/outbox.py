@@ -10,6 +10,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import Protocol
 
+from reelback.v1 import events_pb2
+
 from reelback_common import kafka
 from reelback_common.events import Outgoing
 
@@ -112,7 +114,8 @@ class Relay:
         # Without any, it still hears of the brokers.
         for refused in await publisher.send([_record(outgoing) for outgoing in events]):
             # It would be refused for ever, and hold up all others. What it told of is in the store.
-            log.error("an event for %s has %d bytes, and is refused for ever", refused.topic, len(refused.value or b""))
+            event = events_pb2.Event.FromString(refused.value or b"")
+            log.error("event %s for %s is refused for ever: %d bytes", event.event_id, refused.topic, event.ByteSize())
         if events:
             await self._outbox.published(events)
 
