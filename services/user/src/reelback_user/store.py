@@ -106,7 +106,7 @@ class Sessions:
         self._prepared = False
 
     async def ready(self) -> None:
-        """Return when the store answers, and has room: what minisentry kept in it, before it had one of its own, goes."""
+        """Return when the store answers. What minisentry kept in it, before it had one of its own, makes room."""
         if not self._prepared:
             async for names in _pages(self._redis, "minisentry:*"):
                 await self._redis.unlink(*names)
@@ -140,7 +140,7 @@ async def _pages(redis: Redis, pattern: str) -> AsyncIterator[list[str]]:
     while cursor != 0:
         cursor, names = await redis.scan(cursor or 0, match=pattern, count=1000)
         if names:
-            yield names
+            yield [str(name) for name in names]
 
 
 def _key(session_id: str) -> str:
