@@ -16,6 +16,7 @@ import grpc
 import pytest
 from reelback.v1 import payment_pb2, payment_pb2_grpc
 from reelback_common import client
+from reelback_common.refusals import refusing
 from reelback_common.server import Server
 from reelback_common.settings import ServiceSettings
 
@@ -238,6 +239,65 @@ async def test_only_what_is_idempotent_is_tried_again(serve: Any) -> None:
         with pytest.raises(grpc.aio.AioRpcError, match="not now"):
             await stub.Withdraw(payment_pb2.MoveRequest())
         assert server.payment.calls["Withdraw"] == 1
+
+
+async def test_retries_do_not_multiply_along_the_chain(serve: Any) -> None:
+    class Away(Exception):
+        """The inner server does not answer."""
+
+    class HandsOn(Payment):
+        async def GetWallet(self, request: Any, context: Any) -> payment_pb2.Wallet:
+            self.calls["GetWallet"] += 1
+            wallet: payment_pb2.Wallet = await payment_pb2_grpc.PaymentStub(to_inner).GetWallet(request)
+            return wallet
+
+        async def Withdraw(self, request: Any, context: Any) -> payment_pb2.Entry:
+            self.calls["Withdraw"] += 1
+            async with refusing(context, {Away: grpc.StatusCode.UNAVAILABLE}, ()):
+                try:
+                    entry: payment_pb2.Entry = await payment_pb2_grpc.PaymentStub(to_inner).Withdraw(request)
+                except grpc.aio.AioRpcError as error:
+                    raise Away("it does not answer") from error
+            return entry
+
+    inner = await serve(failures=1_000)
+    async with AsyncExitStack() as stack:
+        to_inner = client.connect(f"dns:///127.0.0.1:{inner.port}", idempotent=[PAYMENT])
+        hands_on = HandsOn()  # type: ignore[abstract]
+        await stack.enter_async_context(to_inner)
+        middle = await stack.enter_async_context(running(hands_on))
+        to_middle = await stack.enter_async_context(
+            client.connect(f"dns:///127.0.0.1:{middle.port}", idempotent=[PAYMENT])
+        )
+        stub = payment_pb2_grpc.PaymentStub(to_middle)
+        for call in (stub.GetWallet(payment_pb2.GetWalletRequest()), stub.Withdraw(payment_pb2.MoveRequest())):
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await call
+            assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert middle.payment.calls == {"GetWallet": 1, "Withdraw": 1}
+        assert inner.payment.calls == {"GetWallet": 3, "Withdraw": 3}
+
+
+async def test_a_server_that_goes_on_failing_is_not_called_three_times_as_often(serve: Any) -> None:
+    server: Running = await serve(failures=10_000)
+    async with client.connect(f"dns:///127.0.0.1:{server.port}", idempotent=[PAYMENT]) as channel:
+        stub = payment_pb2_grpc.PaymentStub(channel)
+
+        async def failing(calls: int) -> int:
+            before = server.payment.calls["GetWallet"]
+            answers = [stub.GetWallet(payment_pb2.GetWalletRequest()) for _ in range(calls)]
+            await asyncio.gather(*answers, return_exceptions=True)
+            return server.payment.calls["GetWallet"] - before
+
+        half = int(client.RETRY_BUDGET["maxTokens"] / 2)
+        assert (
+            await failing(2 * half) <= 3 * half
+        )  # what is on its way when the budget ends makes it a few more than half
+        assert await failing(100) == 100
+        server.payment.failures = 0
+        await names(stub, int(client.RETRY_BUDGET["maxTokens"] / client.RETRY_BUDGET["tokenRatio"]))
+        server.payment.failures = 2
+        assert await names(stub, 1)  # it is tried again as before
 
 
 async def test_an_exception_is_never_tried_again(serve: Any) -> None:

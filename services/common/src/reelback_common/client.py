@@ -33,6 +33,10 @@ DNS_INTERVAL = 0.5
 
 CONNECT_TIMEOUT = 1.0
 
+RETRY_BUDGET = {"maxTokens": 100, "tokenRatio": 0.2}
+"""Of a channel: a failure takes a token, a success gives a fifth of one back, and while no more than half of them are
+left nothing is sent again. A server that is restarted costs tens of failures, one that is down hundreds."""
+
 log = logging.getLogger(__name__)
 _tracer = trace.get_tracer(__name__)
 
@@ -41,8 +45,9 @@ def connect(target: str, idempotent: Sequence[str] = (), deadline: float = DEADL
     """A channel for generated stubs; close it, or use it as a context manager. Needs a running event loop.
 
     `idempotent` names methods as `reelback.v1.Payment/Charge`, or whole services as `reelback.v1.Payment`: only they
-    are tried again, up to three times in all, when a server is unavailable. ValueError for a file of endpoints
-    without any. `token` goes with every call, for methods that ask for it.
+    are tried again, up to three times in all, when a server is unavailable, as long as RETRY_BUDGET lasts. A server
+    that hands on its own callee's failure is not: it has tried that callee again itself. ValueError for a file of
+    endpoints without any. `token` goes with every call, for methods that ask for it.
     """
     return Channel(target, idempotent, deadline, token)
 
@@ -214,7 +219,11 @@ def _options(idempotent: Sequence[str]) -> list[tuple[str, Any]]:
             "retryableStatusCodes": ["UNAVAILABLE"],
         },
     }
-    config = {"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": [retry] if idempotent else []}
+    config = {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [retry] if idempotent else [],
+        "retryThrottling": RETRY_BUDGET,
+    }
     return [
         ("grpc.service_config", json.dumps(config)),
         ("grpc.service_config_disable_resolution", 1),

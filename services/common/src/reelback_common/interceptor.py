@@ -97,7 +97,7 @@ async def _answer(path: str, behaviour: Any, request: Any, context: Context) -> 
             except grpc.aio.AioRpcError as error:
                 code = error.code()
                 log.warning("a call made for %s failed: %s %s", path, code.name, error.details())
-                await context.abort(code, error.details() or "", refusals.metadata(error))
+                await context.abort(code, error.details() or "", (*refusals.metadata(error), refusals.FINAL))
             finally:
                 rpc.set_status(span, code, failed=code in rpc.SERVER_FAILURES)
             return response

@@ -15,6 +15,10 @@ MARK = "reelback-refusal"
 RETRY_AFTER = "retry-after"
 """Metadata of a refusal: after so many seconds it is worth another try."""
 
+FINAL = ("grpc-retry-pushback-ms", "-1")
+"""Metadata that tells gRPC not to send a call again: goes with a callee's failure, for whoever called it has tried it
+again already, and each hop that did so too would multiply the calls."""
+
 log = logging.getLogger(__name__)
 
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
@@ -49,7 +53,8 @@ async def refusing(
         yield
     except tuple(codes) as error:
         wait = ((RETRY_AFTER, str(error.seconds)),) if isinstance(error, Wait) else ()
-        await context.abort(codes[type(error)], str(error), ((MARK, "1"), *wait))
+        final = (FINAL,) if isinstance(error.__cause__, grpc.aio.AioRpcError) else ()
+        await context.abort(codes[type(error)], str(error), ((MARK, "1"), *wait, *final))
     except unavailable as error:
         log.error("a store does not answer: %s", type(error).__name__, exc_info=error)
         await context.abort(grpc.StatusCode.UNAVAILABLE, "a store does not answer, try again")
