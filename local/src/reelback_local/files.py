@@ -1,8 +1,9 @@
-"""Files of the stack: written in one step, for their owner alone; the last line of a log."""
+"""Files of the stack: written in one step, for their owner alone; logs, which have an end and a last line."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 
@@ -13,6 +14,16 @@ def write(file: Path, text: str) -> None:
     with open(descriptor, "w") as stream:
         stream.write(text)
     fresh.replace(file)
+
+
+def roll(log: Path, limit: int) -> None:
+    """Put a log of more than `limit` bytes aside as `.1`, in place of the one before.
+
+    Whoever writes to it has it open, for appending, and goes on at its new beginning; a line in between may be lost.
+    """
+    if log.stat().st_size > limit:
+        shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+        os.truncate(log, 0)
 
 
 def last_line(log: Path) -> str:

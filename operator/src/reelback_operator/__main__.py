@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 import kopf
 from httpx2 import HTTPError
 from lightkube import AsyncClient, ConfigError
-from prometheus_client import start_http_server
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from reelback_operator import scrapes
 from reelback_operator.controller import Controller
 from reelback_operator.engine.model.bounds import Bounds
 from reelback_operator.handlers import registry_of
@@ -76,14 +76,14 @@ async def run(settings: Settings) -> None:
         if not await store.served(namespace, CRD_SECONDS):
             raise SystemExit(f"the CRD {PLURAL}.{GROUP} is not installed in this cluster")
         runner = Runner(store, controller_of)
-        start_http_server(settings.metrics_port, settings.host)
-        await kopf.operator(
-            registry=registry_of(runner),
-            standalone=True,
-            clusterwide=everywhere,
-            namespaces=[] if everywhere else [namespace],
-            liveness_endpoint=f"http://{settings.host}:{settings.port}/healthz",
-        )
+        async with await scrapes.serve(settings.host, settings.metrics_port):
+            await kopf.operator(
+                registry=registry_of(runner),
+                standalone=True,
+                clusterwide=everywhere,
+                namespaces=[] if everywhere else [namespace],
+                liveness_endpoint=f"http://{settings.host}:{settings.port}/healthz",
+            )
 
 
 def main() -> None:

@@ -18,14 +18,24 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from tests.unit.common.waiting import until
+
 
 async def echo(request: Request) -> Response:
     return PlainTextResponse(await request.body())
 
 
+gate = asyncio.Barrier(3)
+
+
+async def slow(request: Request) -> Response:
+    await gate.wait()
+    return PlainTextResponse("")
+
+
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    app = Starlette(routes=[Route("/", echo, methods=["GET", "POST"])])
+    app = Starlette(routes=[Route("/", echo, methods=["GET", "POST"]), Route("/slow", slow)])
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
         server = uvicorn.Server(uvicorn.Config(app, http=Connection, log_config=None))
         task = asyncio.create_task(server.serve([listener]))
@@ -83,12 +93,52 @@ async def test_beside_hundreds_of_silent_connections_others_are_answered(port: i
                 assert (await http.post("/", content=str(number))).text == str(number)
 
 
-async def test_one_too_many_is_left(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"GET / HTTP/1.1\r\nhost: it\r\n\r\n",
+        b"GET /nothing HTTP/1.1\r\nhost: it\r\ncontent-length: 2\r\n\r\n",  # answered before its body is there
+    ],
+)
+async def test_after_an_answer_nothing_but_a_request_keeps_a_connection(
+    port: int, first: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(first)
+    async with asyncio.timeout(10):
+        assert await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not writer.transport.is_closing():
+                writer.write(b"\r\n")
+                await asyncio.sleep(0.05)
+    writer.close()
+
+
+async def test_one_too_many_has_the_longest_waiting_go(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "MOST", 5)
     held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
-    assert await closed(port, b"GET / HTTP/1.1\r\nhost: it\r\n\r\n")
+    async with httpx2.AsyncClient() as http, asyncio.timeout(10):
+        assert (await http.get(f"http://127.0.0.1:{port}/")).status_code == 200
+        with contextlib.suppress(ConnectionError):
+            assert await held[0][0].read() == b""
+    assert not held[1][0].at_eof()
     for _, writer in held:
         writer.close()
+
+
+async def test_one_too_many_is_left_when_all_others_are_worked_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST", 2)
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        answers = [asyncio.create_task(http.get("/slow")) for _ in range(2)]
+
+        async def both_work() -> bool:
+            return gate.n_waiting == 2
+
+        await until(both_work)
+        assert await closed(port, b"GET / HTTP/1.1\r\nhost: it\r\n\r\n")
+        await gate.wait()
+        assert [answer.status_code for answer in await asyncio.gather(*answers)] == [200, 200]
 
 
 async def test_silent_scrapes_take_few_threads_and_no_scrape_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +158,25 @@ async def test_silent_scrapes_take_few_threads_and_no_scrape_away(monkeypatch: p
                 except httpx2.TransportError:
                     await asyncio.sleep(0.1)
         assert (found.status_code, "# HELP" in found.text) == (200, True)
+    finally:
+        await asyncio.to_thread(server.shutdown)
+        server.server_close()
+
+
+async def test_a_scrape_that_comes_in_pieces_has_as_long_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics._Handler, "timeout", 0.5)
+    server = metrics.serve("127.0.0.1", 0)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.server_port)
+        writer.write(b"GET /metrics HTTP/1.1\r\n")
+        ended = asyncio.create_task(reader.read())
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(10):
+                while not ended.done():
+                    writer.write(b"x")
+                    await asyncio.sleep(0.05)
+            assert await ended == b""
+        writer.close()
     finally:
         await asyncio.to_thread(server.shutdown)
         server.server_close()

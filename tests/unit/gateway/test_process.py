@@ -114,8 +114,8 @@ async def test_behind_a_trusted_proxy_players_have_limits_of_their_own(redis_url
 
 async def test_silent_connections_take_no_descriptor_away_and_fill_no_log(redis_url: str, tmp_path: Path) -> None:
     async with running(redis_url, tmp_path, files=256) as http, AsyncExitStack() as stack:
-        for _ in range(400):
-            _, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+        opened = [asyncio.open_connection(http.base_url.host, http.base_url.port) for _ in range(400)]
+        for _, writer in await asyncio.gather(*opened):
             stack.callback(writer.close)
         for _ in range(3):  # among them a new connection each, which one too many may be
             await until(partial(answered, str(http.base_url)), 30)

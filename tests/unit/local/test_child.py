@@ -52,6 +52,20 @@ async def _printed(log: Path) -> str:
     return last_line(log)
 
 
+async def test_who_says_much_fills_no_disk(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "LOG_BYTES", 100_000)
+    monkeypatch.setattr(child, "LOG_INTERVAL", 0.02)
+    it = make("import time\nfor _ in range(30_000): print('line ' * 2)\nwhile True: print('end'); time.sleep(0.05)")
+    await it.started()
+    log, aside = tmp_path / "it.log", tmp_path / "it.log.1"
+
+    async def short_again() -> bool:
+        return last_line(log) == "end" and aside.exists() and log.stat().st_size < 100_000
+
+    await until(short_again, 30)
+    assert b"\0" not in log.read_bytes()
+
+
 async def test_a_process_that_was_killed_is_started_again(make: Make) -> None:
     it = make(FOREVER)
     await it.started()

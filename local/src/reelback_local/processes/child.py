@@ -13,7 +13,7 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
-from reelback_local.files import last_line
+from reelback_local.files import last_line, roll
 from reelback_local.layout.plan import Spec
 from reelback_local.processes import probes
 
@@ -26,6 +26,10 @@ SHORTEST_BACKOFF = 0.2
 LONGEST_BACKOFF = 5.0
 SETTLED = 10.0
 """Seconds after which a process that ends counts as one that had been well."""
+
+LOG_BYTES = 16 * 1024 * 1024
+LOG_INTERVAL = 1.0
+"""A log that has become longer is put aside; seconds between two looks."""
 
 # Not the caller's: what a service reads is set here, and it has no business with tokens.
 _FOREIGN = ("SENTRY_", "REELBACK_", "OTEL_", "OTLP_")
@@ -116,6 +120,7 @@ class Child:
         self.pid = process.pid
         ended = asyncio.create_task(process.wait())
         ready = asyncio.create_task(self._until_ready())
+        rolling = asyncio.create_task(self._roll())
         try:
             await asyncio.wait({ended, ready}, timeout=self.spec.deadline, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
@@ -127,8 +132,8 @@ class Child:
                 self._become(State.READY)
             return _how(await ended)
         finally:
-            ready.cancel()
-            ended.cancel()
+            for task in (ready, ended, rolling):
+                task.cancel()
             await _end(process)
             self.pid = None
 
@@ -143,6 +148,12 @@ class Child:
                 env=_environment(self.spec.env),
                 process_group=0,  # a terminal's ctrl-C is for the supervisor alone
             )
+
+    async def _roll(self) -> None:
+        while True:
+            await asyncio.sleep(LOG_INTERVAL)
+            with suppress(OSError):  # a full disk, say; the process goes on
+                await asyncio.to_thread(roll, self._log, LOG_BYTES)
 
     async def _until_ready(self) -> None:
         while not await probes.ready(self.spec):  # noqa: ASYNC110 - a server's answer is no event of this loop

@@ -213,6 +213,8 @@ def main() -> int:
     lastrun.forget_unfinished(home.last_run)
     for old in (home.folder / "log").glob("*.log"):
         os.truncate(old, 0)
+    for old in (home.folder / "log").glob("*.log.1"):
+        old.unlink()
     return asyncio.run(Daemon(stack, home).run())
 
 

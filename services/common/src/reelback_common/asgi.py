@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reelback_common import edge, readiness
-from reelback_common.connections import Connection
+from reelback_common.connections import BACKLOG, Connection
 from reelback_common.readiness import GRACE, Ready
 from reelback_common.request import request
 from reelback_common.settings import ServiceSettings
@@ -117,7 +117,7 @@ async def serve(
     """
     draining = readiness.end_signal()
     try:
-        listener = socket.create_server((settings.host, settings.port), backlog=1024)
+        listener = socket.create_server((settings.host, settings.port))
     except OSError as error:
         raise SystemExit(f"PORT {settings.port}: {error.strerror or error}") from None
     # asyncio does it for sockets of its own only; without, an answer in two writes waits 40 ms for an acknowledgement.
@@ -125,6 +125,7 @@ async def serve(
     config = uvicorn.Config(
         _leaving(_with_health(instrument(app), ready, draining), draining),
         http=Connection,
+        backlog=BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -19,11 +19,20 @@ HEAD_BYTES = 32 * 1024
 
 MOST = 4_000
 RESERVED = 128
-"""Connections at one time; a process that may open fewer files keeps some for everything else it opens."""
+"""Connections of a server at one time. A process has at most two servers, and so many files for what else it opens."""
+
+BACKLOG = RESERVED // 2
+"""Connections that wait to be accepted. asyncio accepts as many in one go, while those of the last go that are too many
+are not closed yet; when no descriptor is left it goes on trying, with a traceback in the log each time."""
+
+
+_waiting: dict[Connection, None] = {}
+"""The connections of this process that nobody works for, the longest waiting first."""
 
 
 class Connection(HttpToolsProtocol):
-    """Uvicorn's connection, with a limit to its number, to a head's size, and to waiting."""
+    """Uvicorn's connection, with a limit to its number, to a head's size, and to waiting: a timer runs whenever the
+    application has no request of this connection to answer. Of too many, the one that has waited longest goes."""
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
@@ -32,12 +41,12 @@ class Connection(HttpToolsProtocol):
         """Bytes since the last head was complete; negative while none is awaited."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take it, or leave it when there are too many."""
+        """Wait for a request; one too many has another one go, or itself when all others are worked for."""
         super().connection_made(transport)
-        if len(self.connections) > min(MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED):
-            transport.abort()
-        else:
-            self._wait(HEAD_SECONDS)
+        self._wait(HEAD_SECONDS)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if len(self.connections) > min(MOST, (files - RESERVED) // 2):
+            next(iter(_waiting))._leave()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
@@ -49,7 +58,7 @@ class Connection(HttpToolsProtocol):
         if self._head >= 0:
             self._head += len(data)
             if self._head > HEAD_BYTES + len(data):
-                self.transport.abort()
+                self._leave()
                 return
         super().data_received(data)
 
@@ -66,9 +75,17 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The body is there."""
+        """The body is there, maybe after its answer."""
         self._stop()
         super().on_message_complete()
+        if self.cycle and self.cycle.response_complete:
+            self._wait(HEAD_SECONDS)
+
+    def on_response_complete(self) -> None:
+        """The answer is there. Uvicorn's own timer ends with the next byte, were it a line feed."""
+        super().on_response_complete()
+        if self._end is None and self.cycle.response_complete and not self.transport.is_closing():
+            self._wait(HEAD_SECONDS)
 
     def handle_websocket_upgrade(self) -> None:
         """Another protocol takes over."""
@@ -77,9 +94,15 @@ class Connection(HttpToolsProtocol):
 
     def _wait(self, seconds: float) -> None:
         self._stop()
-        self._end = self.loop.call_later(seconds, self.transport.abort)
+        self._end = self.loop.call_later(seconds, self._leave)
+        _waiting[self] = None
+
+    def _leave(self) -> None:
+        self._stop()
+        self.transport.abort()
 
     def _stop(self) -> None:
+        _waiting.pop(self, None)
         if self._end:
             self._end.cancel()
             self._end = None

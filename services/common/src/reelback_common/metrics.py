@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import socket
 import socketserver
 import threading
+import time
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -13,7 +16,7 @@ SLOTS = 8
 """Connections that are answered at a time, each by a thread; one too many is closed at once."""
 
 READ_SECONDS = 2.0
-"""How long a request may take to arrive."""
+"""How long a request may take to arrive, in however many pieces."""
 
 
 def serve(host: str, port: int) -> WSGIServer:
@@ -25,6 +28,7 @@ def serve(host: str, port: int) -> WSGIServer:
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
@@ -49,5 +53,27 @@ class _Server(socketserver.ThreadingMixIn, WSGIServer):
 class _Handler(WSGIRequestHandler):
     timeout = READ_SECONDS
 
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = io.BufferedReader(_Until(self.connection, time.monotonic() + self.timeout))
+
     def log_message(self, format: str, *args: Any) -> None:
         """Every scrape would be a line."""
+
+
+class _Until(io.RawIOBase):
+    """What comes on a connection until then; TimeoutError from then on. A socket's own timeout is one of each piece."""
+
+    def __init__(self, connection: socket.socket, end: float) -> None:
+        self._connection = connection
+        self._end = end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)

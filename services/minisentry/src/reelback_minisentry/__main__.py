@@ -15,7 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from reelback_common import logs, metrics, pages, readiness
-from reelback_common.connections import Connection
+from reelback_common.connections import BACKLOG, Connection
 from reelback_common.settings import load
 from starlette.types import ASGIApp
 
@@ -39,7 +39,7 @@ class _Server(uvicorn.Server):
 def listen(host: str, port: int, name: str) -> socket.socket:
     """A listening socket. A port in use ends the process with one line."""
     try:
-        return socket.create_server((host, port), backlog=2048)
+        return socket.create_server((host, port))
     except OSError as error:
         raise SystemExit(f"{name}: cannot listen on {host}:{port}: {error.strerror}") from None
 
@@ -99,6 +99,7 @@ def _server(asgi: ASGIApp) -> _Server:
         uvicorn.Config(
             asgi,
             http=Connection,
+            backlog=BACKLOG,
             proxy_headers=False,
             ws="none",
             log_config=None,
