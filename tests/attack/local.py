@@ -17,8 +17,10 @@ class Local:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        redis = values.load().stores["redis"].port + stack.offset
-        self.target = Target(stack.url("gateway"), stack.url("minisentry"), ("127.0.0.1", redis))
+        known = values.load()
+        redis = known.stores["redis"].port + stack.offset
+        ingest = f"http://127.0.0.1:{(known.services['minisentry'].ingest_port or 0) + stack.offset}"
+        self.target = Target(stack.url("gateway"), ingest, ("127.0.0.1", redis))
 
     def failures(self, since: float) -> Mapping[str, int]:
         """From minisentry, as the operator asks."""

@@ -164,7 +164,7 @@ async def test_no_call_fails_and_no_call_is_cut_when_a_server_leaves(serve: Any,
 
 async def test_callers_leave_a_server_that_ends_before_it_closes(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Out of DNS and told to end in one moment, as Kubernetes does it, under calls that are not tried again."""
-    stays, leaves = await serve(name="stays"), await serve(name="leaves", drain=3)
+    stays, leaves = await serve(name="stays"), await serve(name="leaves", drain=6)
     known, looks = [stays], 0
 
     def getaddrinfo(*_: object, **__: object) -> list[Any]:

@@ -138,3 +138,18 @@ def test_a_port_in_use_ends_it_with_one_line(mailbox: Mailbox) -> None:
     (line,) = ended.stderr.splitlines()
     assert line.startswith(f"SMTP_PORT {mailbox.smtp_port}: ")
     assert "address already in use" in line
+
+
+def test_a_name_that_is_not_its_own_gets_nothing(mailbox: Mailbox) -> None:
+    send(mailbox, message("ada@players.example", html="<p>Hi"))
+    mail_id = mailbox.http.get("/api/messages").json()[0]["id"]
+    for path in ("/", "/api/messages", f"/messages/{mail_id}", f"/messages/{mail_id}/html"):
+        for host, status in (("mailbox:8086", 200), ("localhost", 200), ("minisentry", 421), ("rebound.example", 421)):
+            answer = mailbox.http.get(path, headers={"Host": host})
+            assert answer.status_code == status
+            assert "ada@" not in answer.text or status == 200
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["referrer-policy"] == "no-referrer"
+            assert "frame-ancestors" in answer.headers["content-security-policy"]
+    assert mailbox.http.delete("/api/messages", headers={"Host": "rebound.example"}).status_code == 421
+    assert len(mailbox.http.get("/api/messages").json()) == 1

@@ -176,6 +176,16 @@ def own(tmp_path: Path) -> Iterator[Server]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server behind an ingress."""
+    server = Server(tmp_path_factory.mktemp("named"), {"ALLOWED_HOSTS": "board.example.com, other.example.com"})
+    server.start_redis()
+    server.start()
+    yield server
+    server.close()
+
+
 @pytest.fixture
 def name() -> str:
     """A release that no other test has."""

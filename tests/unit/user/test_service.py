@@ -16,7 +16,7 @@ from grpc import StatusCode
 from reelback.v1 import user_pb2
 from reelback.v1.user_pb2_grpc import UserStub
 from reelback_common import faults, redis
-from reelback_user.store import Accounts
+from reelback_user.store import Accounts, Sessions
 
 from tests.unit import services
 from tests.unit.common.ports import free_port
@@ -111,6 +111,16 @@ async def test_a_refused_sign_in_does_not_say_why_nor_show_it(user: UserAsyncStu
             assert answer == (StatusCode.UNAUTHENTICATED, "email or password is wrong")
     known, unknown = (median(taken) for taken in times.values())
     assert 0.5 < known / unknown < 2  # without a hash to check, the unknown address would take a tenth
+
+
+async def test_what_minisentry_kept_among_the_sessions_goes_and_they_stay(redis_url: str) -> None:
+    async with redis.connect(redis_url) as cache:
+        sessions = Sessions(cache, timedelta(hours=1))
+        open_ = await sessions.open("p")
+        await cache.mset({f"minisentry:2:old:{number}": "x" for number in range(3000)})
+        await sessions.ready()
+        assert [name async for name in cache.scan_iter("minisentry:*")] == []
+        assert await sessions.find(open_.session_id) == open_
 
 
 async def test_sessions_run_out(mongodb_url: str, redis_url: str) -> None:

@@ -11,6 +11,7 @@ import grpc
 from grpc import StatusCode
 from pymongo.errors import ConnectionFailure
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from reelback.v1 import user_pb2, user_pb2_grpc
 from reelback_common import faults, telemetry
@@ -45,7 +46,7 @@ REFUSALS = {
     Contention: StatusCode.ABORTED,
     Wait: StatusCode.RESOURCE_EXHAUSTED,
 }
-UNAVAILABLE = (ConnectionFailure, RedisConnectionError, RedisTimeoutError)
+UNAVAILABLE = (ConnectionFailure, RedisConnectionError, RedisTimeoutError, OutOfMemoryError)
 DECISIONS = {number: kyc for kyc, number in KYC.items()}
 
 

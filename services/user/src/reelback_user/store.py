@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.asynchronous.database import AsyncDatabase
@@ -102,9 +103,14 @@ class Sessions:
     def __init__(self, redis: Redis, lifetime: timedelta) -> None:
         self._redis = redis
         self._lifetime = lifetime
+        self._prepared = False
 
     async def ready(self) -> None:
-        """Return when the store answers."""
+        """Return when the store answers. What minisentry kept in it, before it had one of its own, makes room."""
+        if not self._prepared:
+            async for names in _pages(self._redis, "minisentry:*"):
+                await self._redis.unlink(*names)
+            self._prepared = True
         await self._redis.ping()
 
     async def open(self, player_id: str) -> Session:
@@ -126,6 +132,15 @@ class Sessions:
     async def close(self, session_id: str) -> None:
         """End a session; none there is not an error."""
         await self._redis.delete(_key(session_id))
+
+
+async def _pages(redis: Redis, pattern: str) -> AsyncIterator[list[str]]:
+    """The names of keys, some at a time; once each page has been looked at, Redis has done other things, too."""
+    cursor: Any = None
+    while cursor != 0:
+        cursor, names = await redis.scan(cursor or 0, match=pattern, count=1000)
+        if names:
+            yield [str(name) for name in names]
 
 
 def _key(session_id: str) -> str:

@@ -42,7 +42,7 @@ MIB = 1024 * 1024
 WEIGHT = {SECOND: 96 * MIB, HOUR: 40 * MIB}
 """Bytes of all counters of a resolution: the oldest go. An hour alone stays below, by the bounds that follow."""
 
-FIELDS_BYTES = 12 * MIB
+FIELDS_BYTES = 4 * MIB
 METRICS_BYTES = 256 * 1024
 METRIC_SERIES_BYTES = MIB
 SESSIONS_BYTES = 16 * 1024
