@@ -200,6 +200,34 @@ def test_every_store_asks_for_a_password_that_is_in_secrets_only(stack: Objects)
     assert not [password for password in passwords.values() if password in elsewhere]
 
 
+def refers(pod: Object) -> set[str]:
+    """The Secrets that a pod's variables and volumes are taken from."""
+    container = pod["spec"]["containers"][0]
+    taken = [entry.get("valueFrom", {}).get("secretKeyRef", {}).get("name") for entry in container.get("env", [])]
+    mounted = [volume.get("secret", {}).get("secretName") for volume in pod["spec"].get("volumes", [])]
+    return {name for name in (*taken, *mounted) if name}
+
+
+def checksums(objects: Objects) -> dict[str, str | None]:
+    return {name: pod["metadata"].get("annotations", {}).get("checksum/secrets") for name, pod in pods(objects).items()}
+
+
+@pytest.mark.parametrize("profile", ["default", "sentry"])
+def test_pods_are_replaced_when_their_secrets_are_others(render: Render, profile: str) -> None:
+    """Without a cluster each rendering draws secrets of its own."""
+    objects = render(*PROFILES[profile])
+    before, after = checksums(objects), checksums(render(*PROFILES[profile]))
+    assert {name for name in before if before[name] != after[name]} == {
+        name for name, pod in pods(objects).items() if refers(pod)
+    }
+
+
+def test_pods_of_one_secret_have_one_checksum(stack: Objects) -> None:
+    """The checksum is of what is installed: it would differ if a pod's had been drawn apart."""
+    key = stack["Secret", "store-access"]["data"]["redis.password"]
+    assert checksums(stack)["redis"] == hashlib.sha256(key.encode()).hexdigest()
+
+
 def test_mongodb_may_do_without_a_password(render: Render) -> None:
     objects = render("--set=stores.mongodb.auth=false")
     assert decoded(objects, "stores")["MONGODB_URL"] == "mongodb://mongodb:27017"

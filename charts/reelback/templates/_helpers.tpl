@@ -51,6 +51,21 @@ serves a store only while that has no URL. `serves` is those stores.
 {{- first $found }}
 {{- end }}
 
+{{/*
+The value of list (root, Secret, key), in base64: the cluster's, or one that is drawn now. It is drawn once a rendering,
+wherever it is asked for, so that a pod's checksum is of what is installed.
+*/}}
+{{- define "reelback.drawn" -}}
+{{- $values := (index . 0).Values }}
+{{- if not $values.drawn }}{{- $_ := set $values "drawn" dict }}{{- end }}
+{{- $id := rest . | join "/" }}
+{{- if not (hasKey $values.drawn $id) }}
+{{- $kept := (lookup "v1" "Secret" (index . 0).Release.Namespace (index . 1)).data | default dict }}
+{{- $_ := set $values.drawn $id (index $kept (index . 2) | default (randAlphaNum 48 | b64enc)) }}
+{{- end }}
+{{- index $values.drawn $id }}
+{{- end }}
+
 {{/* The variable that holds the address of a store, and what kind of server it is: redis-telemetry is a redis. */}}
 {{- define "reelback.storeVariable" -}}
 {{ upper . | replace "-" "_" }}_URL
