@@ -45,12 +45,19 @@ def main() -> None:
         "security: {authorization: enabled}\n",
     )
     with subprocess.Popen([mongod, "--config", str(config)]) as server:  # noqa: S603
+        told: list[int] = []
+
+        def end(number: int, _: object) -> None:
+            told.append(number)
+            server.send_signal(number)
+
         for ending in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(ending, lambda number, _: server.send_signal(number))
+            signal.signal(ending, end)
         try:
             _let_in(given.host, given.port, password, server)
         except (OperationFailure, ConnectionFailure, TimeoutError) as error:
-            if server.poll() is None:  # one that has ended by itself has said why, as the last line of the log
+            # One that has ended by itself has said why, as the last line of the log; one that is told to end answers none.
+            if server.poll() is None and not told:
                 server.terminate()
                 sys.exit(f"mongod has another user, or does not answer: {error}")
         sys.exit(server.wait())
