@@ -56,7 +56,7 @@ def main() -> None:
         try:
             _let_in(given.host, given.port, password, server)
         except (OperationFailure, ConnectionFailure, TimeoutError) as error:
-            # One that has ended by itself has said why, as the last line of the log; one that is told to end answers none.
+            # One that has ended by itself has said why, as the last line of the log; one that is told to end is silent.
             if server.poll() is None and not told:
                 server.terminate()
                 sys.exit(f"mongod has another user, or does not answer: {error}")
