@@ -9,7 +9,6 @@ import asyncio
 import json
 import secrets
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -140,20 +139,12 @@ async def _measure(on: Stack, off: Stack) -> dict[str, Any]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        stacks = [
-            Stack.on_free_ports(Path(folder, "on")),
-            Stack.on_free_ports(Path(folder, "off"), OTEL_SDK_DISABLED="true"),
-        ]
-        try:
-            for stack in stacks:
-                up = stack.run("up", seconds=180)
-                if up.returncode:
-                    sys.exit(up.stdout)
-            print(json.dumps(asyncio.run(_measure(*stacks))))
-        finally:
-            for stack in stacks:
-                stack.run("down")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Stack.running(Path(folder, "on")) as on,
+        Stack.running(Path(folder, "off"), OTEL_SDK_DISABLED="true") as off,
+    ):
+        print(json.dumps(asyncio.run(_measure(on, off))))
 
 
 if __name__ == "__main__":

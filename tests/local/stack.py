@@ -6,10 +6,12 @@ import json
 import os
 import random
 import secrets
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +25,9 @@ from reelback_local.status import Process, StackStatus
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("reelback")
+
+PORT_TRIES = 3
+IN_USE = "ddress already in use"
 
 T = TypeVar("T")
 
@@ -45,6 +50,27 @@ class Stack:
             mine = {"REELBACK_HOME": str(folder), "REELBACK_PORT_OFFSET": str(offset), **more}
             if ports.taken(plan(values.load(), mine, home)) is None:
                 return cls(home, offset, {**os.environ, **mine})
+
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path, **more: str) -> Iterator[Stack]:
+        """A stack that runs, and has ended without a trace afterwards."""
+        for left in reversed(range(PORT_TRIES)):
+            it = cls.on_free_ports(folder, **more)
+            up = it.run("up", seconds=180)
+            if up.returncode and IN_USE in up.stdout and left:
+                # Somebody else has taken a port since the look at it, which no test is about; but who?
+                print(up.stdout, *_listening(), sep="\n")
+                shutil.rmtree(folder)
+                continue
+            break
+        assert up.returncode == 0, up.stdout
+        try:
+            yield it
+        finally:
+            down = it.run("down")
+        assert down.returncode == 0, down.stdout
+        assert it.left() == []
 
     def begin(self, *command: str) -> subprocess.Popen[str]:
         """Begin a command; its stdout can be read line by line."""
@@ -112,6 +138,15 @@ class Stack:
             for process in psutil.process_iter(["cwd", "cmdline"])
             if process.info["cwd"] == str(self.home.folder)
         ]
+
+
+def _listening() -> list[str]:
+    """The sockets of this machine that listen, and whose they are."""
+    return [
+        f"{socket.laddr} {psutil.Process(socket.pid).cmdline() if socket.pid else '?'}"
+        for socket in psutil.net_connections("tcp")
+        if socket.status == psutil.CONN_LISTEN
+    ]
 
 
 class Player:

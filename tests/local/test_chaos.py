@@ -17,14 +17,9 @@ SECONDS = 15.0
 
 @pytest.mark.timeout(420)
 def test_no_killed_server_loses_or_doubles_money(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    stack = Stack.on_free_ports(tmp_path / "stack")
-    up = stack.run("up", seconds=180)
-    assert up.returncode == 0, up.stdout
-    try:
+    with Stack.running(tmp_path / "stack") as stack:
         seed = secrets.randbelow(1_000_000)
         result = asyncio.run(campaign.run(Processes(stack), SECONDS, seed, lambda _: None))
-    finally:
-        stack.run("down")
     with capsys.disabled():
         print("", *result.lines(), sep="\n")
     assert result.faults == []

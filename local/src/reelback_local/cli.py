@@ -162,7 +162,7 @@ def _main(work: Coroutine[Any, Any, int]) -> None:
         code = asyncio.run(work)
     except play.BadInput as error:
         code = _say(error, BAD_INPUT)
-    except (StackError, NotRunning, ControlError, play.AlreadyPlaying) as error:
+    except (StackError, NotRunning, ControlError, PermissionError, play.AlreadyPlaying) as error:
         code = _say(error, FAILED)
     except KeyboardInterrupt:
         code = INTERRUPTED

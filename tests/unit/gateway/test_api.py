@@ -272,10 +272,15 @@ async def test_browsers_of_named_origins_may_send_their_trace(gateway: Gateway) 
 
 
 async def test_the_documentation_needs_no_other_server(gateway: Gateway) -> None:
-    page = (await gateway.http.get("/docs")).text
-    assert "openapi.json" in page
-    assert "http://" not in page
-    assert "https://" not in page
+    page = await gateway.http.get("/docs/")
+    assert "openapi.json" in page.text
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert "<style" not in page.text
+    files = [page, *[await gateway.http.get(f"/docs/{name}") for name in ("docs.css", "docs.js")]]
+    for file in files:
+        assert file.status_code == 200
+        assert "http://" not in file.text
+        assert "https://" not in file.text
     api = (await gateway.http.get("/openapi.json")).json()
     assert set(api["paths"]) == {
         f"{API}/{path}"

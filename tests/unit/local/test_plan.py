@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +139,21 @@ def test_a_socket_works_however_deep_the_folder_is(tmp_path: Path) -> None:
         deep.socket.unlink()
     assert deep.socket != Home(tmp_path / ("e" * 120)).socket
     assert Home(Path("/short")).socket == Path("/short/supervisor.sock")
+
+
+@pytest.mark.parametrize("prepared", ["open to others", "a link"])
+def test_a_socket_in_a_folder_that_others_may_write_to_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: str
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / f"reelback-{os.getuid()}"
+    if prepared == "a link":
+        folder.symlink_to(tmp_path)
+    else:
+        folder.mkdir()
+        folder.chmod(0o777)
+    with pytest.raises(PermissionError, match="set REELBACK_HOME to a shorter path"):
+        _ = Home(tmp_path / ("d" * 120)).socket
 
 
 def test_the_last_line_of_a_log_is_the_last_with_something_in_it(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,12 +33,19 @@ class Home:
 
     @property
     def socket(self) -> Path:
-        """The supervisor's socket; in the temporary folder when the path here is too long for one."""
+        """The supervisor's socket. PermissionError when it would be in a folder that is somebody else's.
+
+        When the path here is too long for one it is in the temporary folder, where everybody may make folders.
+        """
         path = self.folder / "supervisor.sock"
         if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
             return path
-        name = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
-        return Path(tempfile.gettempdir(), f"reelback-{os.getuid()}-{name}.sock")
+        folder = Path(tempfile.gettempdir(), f"reelback-{os.getuid()}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+            raise PermissionError(f"{folder} is not this user's alone: set REELBACK_HOME to a shorter path")
+        return folder / f"{hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]}.sock"
 
     @property
     def lock(self) -> Path:

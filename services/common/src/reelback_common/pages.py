@@ -15,11 +15,30 @@ _HEADERS = (
 )
 
 
+class SafeHeaders:
+    """ASGI middleware: answers get the headers above that they lack."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and add to what is answered."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name for name, _ in message["headers"]}
+                lacking = [header for header in _HEADERS if header[0] not in present]
+                message = {**message, "headers": [*message["headers"], *lacking]}
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
 def guarded(app: ASGIApp, service: str, more_hosts: str) -> ASGIApp:
     """The application for those who ask for it by address, as localhost or as `service`; 421 for any other Host.
 
     A page of somebody else whose name suddenly leads here (DNS rebinding) asks by that name, and would be let in by the
-    browser as its own. `more_hosts`: names of an ingress, with commas between. Answers get the headers they lack.
+    browser as its own. `more_hosts`: names of an ingress, with commas between. Answers have safe headers.
     """
     own = re.compile(rf"localhost|{re.escape(service)}(\.[a-z0-9-]+(\.svc(\.cluster\.local)?)?)?")
     more = {name.strip().lower() for name in more_hosts.split(",") if name.strip()}
@@ -29,21 +48,13 @@ def guarded(app: ASGIApp, service: str, more_hosts: str) -> ASGIApp:
             await app(scope, receive, send)
             return
         host = _name(dict(scope["headers"]).get(b"host", b"").decode("latin-1"))
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                present = {name for name, _ in message["headers"]}
-                lacking = [header for header in _HEADERS if header[0] not in present]
-                message = {**message, "headers": [*message["headers"], *lacking]}
-            await send(message)
-
         if own.fullmatch(host) or host in more or _is_address(host):
-            await app(scope, receive, with_headers)
+            await app(scope, receive, send)
         else:
             detail = f"Host: {host[:100]!r} is no name of this server; ALLOWED_HOSTS adds one"
-            await JSONResponse({"detail": detail}, 421)(scope, receive, with_headers)
+            await JSONResponse({"detail": detail}, 421)(scope, receive, send)
 
-    return answer
+    return SafeHeaders(answer)
 
 
 def _name(host: str) -> str:

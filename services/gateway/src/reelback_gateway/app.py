@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import HTMLResponse
+from reelback_common.pages import SafeHeaders
+from starlette.staticfiles import StaticFiles
 
 from reelback_gateway import api, messages, play, problems
 from reelback_gateway.backend import Backend
@@ -43,10 +43,6 @@ def create(backend: Backend, cors_origins: Sequence[str]) -> FastAPI:
             allow_headers=["authorization", "content-type", *TRACE_HEADERS],
             max_age=600,
         )
-    page = files("reelback_gateway").joinpath("docs.html").read_text(encoding="utf-8")
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(page)
-
+    app.add_middleware(SafeHeaders)
+    app.mount("/docs", StaticFiles(packages=[("reelback_gateway", "docs")], html=True))
     return app

@@ -1,24 +1,3 @@
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Reelback API</title>
-<style>
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }
-  h2 { text-transform: capitalize; border-bottom: 1px solid #ccc; }
-  details { border: 1px solid #ccc; border-radius: 4px; margin: .5rem 0; padding: .4rem .8rem; }
-  summary { cursor: pointer; }
-  code, pre, textarea { font: 14px/1.4 ui-monospace, monospace; }
-  pre { background: #f4f4f4; padding: .6rem; overflow: auto; }
-  textarea, input { width: 100%; box-sizing: border-box; }
-  .method { display: inline-block; width: 4.5rem; font-weight: 700; }
-</style>
-<h1>Reelback API</h1>
-<p id="about"></p>
-<label>Token of a session (POST /api/v1/sessions) <input id="token" autocomplete="off"></label>
-<main></main>
-<p>The whole description: <a href="openapi.json">openapi.json</a></p>
-<script>
 const make = (tag, text = "", parent = null) => {
   const element = document.createElement(tag);
   element.textContent = text;
@@ -73,7 +52,7 @@ const show = (api, path, method, operation, parent) => {
   };
 };
 
-fetch("openapi.json").then((response) => response.json()).then((api) => {
+fetch("../openapi.json").then((response) => response.json()).then((api) => {
   document.getElementById("about").textContent = api.info.description;
   const groups = {};
   for (const [path, methods] of Object.entries(api.paths)) {
@@ -85,5 +64,3 @@ fetch("openapi.json").then((response) => response.json()).then((api) => {
     for (const [path, method, operation] of operations) show(api, path, method, operation, section);
   }
 });
-</script>
-</html>
