@@ -50,3 +50,13 @@ def pods(objects: Objects) -> dict[str, Object]:
 def variables(pod: Object) -> dict[str, Any]:
     """The variables of a pod's first container: the plain value, or where it is taken from."""
     return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in pod["spec"]["containers"][0]["env"]}
+
+
+def secret_files(pod: Object) -> dict[str, str]:
+    """The variables that a pod reads from files, and the Secret of each."""
+    return {
+        item["path"]: source["secret"]["name"]
+        for volume in pod["spec"].get("volumes", [])
+        for source in volume.get("projected", {}).get("sources", [])
+        for item in source["secret"]["items"]
+    }

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from reelback_local.layout import values
 
-from tests.chart.rendered import CHART, KUBERNETES, PROFILES, Object, Objects, Render, pods, variables
+from tests.chart.rendered import CHART, KUBERNETES, PROFILES, Object, Objects, Render, pods, secret_files, variables
 
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
@@ -73,7 +74,11 @@ def test_every_pod_is_admitted_where_pod_security_is_restricted(objects: Objects
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["runAsUser"] > 0
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} <= {"emptyDir", "secret"}
+        assert {kind for volume in spec["volumes"] for kind in volume if kind != "name"} <= {
+            "emptyDir",
+            "secret",
+            "projected",
+        }
         for container in spec["containers"]:
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
@@ -131,12 +136,12 @@ def test_a_release_is_the_name_and_the_version(render: Render) -> None:
 
 
 def test_telemetry_goes_to_minisentry_until_a_dsn_is_given(stack: Objects, render: Render) -> None:
-    settings = variables(pods(stack)["payment"])
-    assert settings["SENTRY_DSN"] == "http://$(MINISENTRY_KEY)@minisentry-ingest:8091/1"
-    assert settings["MINISENTRY_KEY"] == {"secretKeyRef": {"name": "minisentry", "key": "MINISENTRY_KEY"}}
+    assert secret_files(pods(stack)["payment"])["SENTRY_DSN"] == "sentry"
+    key = decoded(stack, "minisentry")["MINISENTRY_KEY"]
+    assert decoded(stack, "sentry") == {"SENTRY_DSN": f"http://{key}@minisentry-ingest:8091/1"}
     assert "nodePort" not in json.dumps(stack["Service", "minisentry-ingest"])
     given = render(*PROFILES["sentry"])
-    assert variables(pods(given)["payment"])["SENTRY_DSN"] == "https://key@o1.ingest.sentry.io/42"
+    assert decoded(given, "sentry") == {"SENTRY_DSN": "https://key@o1.ingest.sentry.io/42"}
     assert not [key for key in given if "minisentry" in key]
 
 
@@ -175,8 +180,16 @@ def test_a_password_in_a_stores_address_is_in_a_secret_only(render: Render) -> N
     broker = base64.b64decode(objects["Secret", "stores"]["data"]["KAFKA_URL"]).decode()
     assert broker.endswith("@one.example.com:9093,two.example.com:9094?security.protocol=SASL_SSL&sasl.mechanism=PLAIN")
     assert "secret@" not in json.dumps([document for key, document in objects.items() if key[0] != "Secret"])
-    reference = {"secretKeyRef": {"name": "stores", "key": "MONGODB_URL"}}
-    assert variables(pods(objects)["payment"])["MONGODB_URL"] == reference
+    assert secret_files(pods(objects)["payment"])["MONGODB_URL"] == "stores"
+
+
+def test_services_read_secrets_from_files_alone(stack: Objects) -> None:
+    for name, service in values.load().services.items():
+        pod = pods(stack)[name]
+        assert not [entry for entry in variables(pod).values() if isinstance(entry, dict)]
+        assert set(service.secrets) <= secret_files(pod).keys()
+        mount = {"name": "secrets", "mountPath": variables(pod)["SECRETS_DIR"], "readOnly": True}
+        assert mount in pod["spec"]["containers"][0]["volumeMounts"]
 
 
 def decoded(objects: Objects, secret: str) -> dict[str, str]:
@@ -205,7 +218,7 @@ def refers(pod: Object) -> set[str]:
     container = pod["spec"]["containers"][0]
     taken = [entry.get("valueFrom", {}).get("secretKeyRef", {}).get("name") for entry in container.get("env", [])]
     mounted = [volume.get("secret", {}).get("secretName") for volume in pod["spec"].get("volumes", [])]
-    return {name for name in (*taken, *mounted) if name}
+    return {name for name in (*taken, *mounted, *secret_files(pod).values()) if name}
 
 
 def checksums(objects: Objects) -> dict[str, str | None]:
@@ -215,10 +228,12 @@ def checksums(objects: Objects) -> dict[str, str | None]:
 @pytest.mark.parametrize("profile", ["default", "sentry"])
 def test_pods_are_replaced_when_their_secrets_are_others(render: Render, profile: str) -> None:
     """Without a cluster each rendering draws secrets of its own."""
-    objects = render(*PROFILES[profile])
-    before, after = checksums(objects), checksums(render(*PROFILES[profile]))
+    first, second = render(*PROFILES[profile]), render(*PROFILES[profile])
+    changed = {name for (kind, name), document in first.items() if kind == "Secret" and document != second[kind, name]}
+    assert len(changed) > 2
+    before, after = checksums(first), checksums(second)
     assert {name for name in before if before[name] != after[name]} == {
-        name for name, pod in pods(objects).items() if refers(pod)
+        name for name, pod in pods(first).items() if refers(pod) & changed
     }
 
 

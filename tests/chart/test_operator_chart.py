@@ -78,10 +78,12 @@ def test_its_pod_is_one_and_admitted_where_pod_security_is_restricted(objects: O
 
 def test_the_token_comes_from_a_secret(objects: Objects) -> None:
     entries = {entry["name"]: entry for entry in container(objects)["env"]}
-    assert "value" not in entries["SENTRY_AUTH_TOKEN"]
+    assert "SENTRY_AUTH_TOKEN" not in entries
     stack = yaml.safe_load((ROOT / "charts/reelback/values.yaml").read_text())
-    reference = entries["SENTRY_AUTH_TOKEN"]["valueFrom"]["secretKeyRef"]
-    assert reference["key"] in stack["services"][reference["name"]]["secrets"]
+    (volume,) = objects["Deployment", "reelback-operator"]["spec"]["template"]["spec"]["volumes"]
+    (item,) = volume["secret"]["items"]
+    assert item["path"] == "SENTRY_AUTH_TOKEN"
+    assert item["key"] in stack["services"][volume["secret"]["secretName"]]["secrets"]
     assert entries["SENTRY_URL"]["value"] == f"http://minisentry:{stack['services']['minisentry']['port']}"
     assert entries["SENTRY_ENVIRONMENT"]["value"] == stack["environment"]
 

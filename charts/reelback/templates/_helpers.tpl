@@ -74,9 +74,15 @@ wherever it is asked for, so that a pod's checksum is of what is installed.
 {{ splitList "-" . | first }}
 {{- end }}
 
-{{/* The DSN of every service; the key in it is in the variable MINISENTRY_KEY, which stands before. */}}
+{{/* The DSN of every service but minisentry: the team's own, or minisentry's with the key that was drawn. */}}
 {{- define "reelback.dsn" -}}
-{{- .Values.sentry.dsn | default (printf "http://$(MINISENTRY_KEY)@minisentry-ingest:%v/1" .Values.services.minisentry.ingestPort) }}
+{{- if .Values.sentry.dsn }}
+{{- .Values.sentry.dsn }}
+{{- else }}
+{{- $owner := include "reelback.secretOf" (list (include "reelback.services" . | fromYaml) "MINISENTRY_KEY") }}
+{{- $key := include "reelback.drawn" (list . $owner "MINISENTRY_KEY") | b64dec }}
+{{- printf "http://%s@minisentry-ingest:%v/1" $key .Values.services.minisentry.ingestPort }}
+{{- end }}
 {{- end }}
 
 {{/* The image of list (root, name, image of its own or nothing). */}}

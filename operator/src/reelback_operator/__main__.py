@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from typing import Annotated, Literal
 
@@ -31,7 +32,10 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseSettings):
-    """The variables of the operator; those of Sentry have sentry-cli's names. An empty variable counts as unset."""
+    """The variables of the operator; those of Sentry have sentry-cli's names. An empty variable counts as unset.
+
+    What is no variable is looked for in files of the same names in SECRETS_DIR.
+    """
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
 
@@ -89,7 +93,7 @@ async def run(settings: Settings) -> None:
 def main() -> None:
     """Read the settings, refuse bad ones by name, run."""
     try:
-        settings = Settings()
+        settings = Settings(_secrets_dir=os.environ.get("SECRETS_DIR"))
     except ValidationError as error:
         for problem in error.errors():
             print(f"{str(problem['loc'][0]).upper()}: {problem['msg']}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Literal, TypeVar
 
@@ -59,9 +60,12 @@ class ServiceSettings(BaseSettings):
 
 
 def load(cls: type[T]) -> T:
-    """The settings of this process. A bad variable ends it: one line a variable on stderr, exit status 2."""
+    """The settings of this process, from its environment and from files of the same names in SECRETS_DIR.
+
+    A bad variable ends it: one line a variable on stderr, exit status 2.
+    """
     try:
-        return cls()
+        return cls(_secrets_dir=os.environ.get("SECRETS_DIR"))
     except ValidationError as error:
         lines = [f"{str(e['loc'][0]).upper() if e['loc'] else cls.__name__}: {e['msg']}" for e in error.errors()]
     except SettingsError as error:  # a value that is not even JSON; the text names the field in quotes
