@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 
 class _ByFile(LoadScopeScheduling):
