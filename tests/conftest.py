@@ -7,7 +7,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 
-class _ByFile(LoadScopeScheduling):
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
     """A file's tests stay together, as they share fixtures; so do those of all files that share the one stack.
 
     xdist's own `loadgroup` does not see its groups with pytest 9.
