@@ -126,6 +126,11 @@ class Stack:
         mails: list[dict[str, Any]] = httpx2.get(f"{self.url('mailbox')}/api/messages", timeout=10).json()
         return mails
 
+    def text(self, mail: Mapping[str, Any]) -> str:
+        """The words of a mail."""
+        text: str = httpx2.get(f"{self.url('mailbox')}/api/messages/{mail['id']}", timeout=10).json()["text"]
+        return text
+
     def report(self) -> dict[str, Any]:
         """What the last run left."""
         report: dict[str, Any] = json.loads(self.home.last_run.read_text())
@@ -154,7 +159,8 @@ class Player:
 
     def __init__(self, stack: Stack) -> None:
         self._http = httpx2.Client(base_url=f"{stack.url('gateway')}/api/v1/", timeout=10)
-        account = {"email": f"{secrets.token_hex(8)}@players.example", "password": secrets.token_hex(16)}
+        self.email = f"{secrets.token_hex(8)}@players.example"
+        account = {"email": self.email, "password": secrets.token_hex(16)}
         self.post("users", **account, display_name="Test")
         self._http.headers["Authorization"] = f"Bearer {self.post('sessions', **account)['token']}"
 
@@ -164,7 +170,7 @@ class Player:
     def post(self, path: str, **body: Any) -> dict[str, Any]:
         """The answer to a request that succeeds."""
         answer = self._http.post(path, json=body)
-        assert answer.status_code == 201, answer.text
+        assert answer.is_success, answer.text
         made: dict[str, Any] = answer.json()
         return made
 

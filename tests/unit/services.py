@@ -130,7 +130,7 @@ async def user(
     """User with sessions that last so long; `offer` is told of changed accounts."""
     async with redis.connect(redis_url) as cache:
         sessions = Sessions(cache, lifetime)
-        servicer = User(accounts, sessions, Attempts(cache), offer)
+        servicer = User(accounts, sessions, Attempts(cache), TOKEN, offer)
 
         async def ready() -> None:
             await accounts.ready()

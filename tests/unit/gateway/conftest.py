@@ -28,6 +28,8 @@ from reelback_gateway import app
 from reelback_gateway.backend import Backend
 from reelback_gateway.limits import Limiter
 from reelback_gateway.tokens import Tokens
+from reelback_notification.intake import Intake
+from reelback_notification.messages import Channel as Way
 from reelback_notification.service import Notification
 from reelback_notification.store import Store
 from reelback_payment.store import Wallets
@@ -81,7 +83,7 @@ async def notified(store: Store | None) -> AsyncIterator[Channel]:
         async with client.connect(f"ipv4:127.0.0.1:{free_port()}", ["reelback.v1.Notification"]) as channel:
             yield channel
         return
-    servicer = Notification(store)
+    servicer = Notification(store, Intake(store, [Way.EMAIL], lambda _: None))
     async with services.serving(
         lambda it: add_NotificationServicer_to_server(servicer, it), store.ready, "reelback.v1.Notification"
     ) as channel:

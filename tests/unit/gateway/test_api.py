@@ -285,7 +285,18 @@ async def test_the_documentation_needs_no_other_server(gateway: Gateway) -> None
     assert set(api["paths"]) == {
         f"{API}/{path}"
         for path in (
-            *("users", "sessions", "profile", "kyc", "deposits", "withdrawals", "transfers/{request_id}", "limits"),
+            *(
+                "users",
+                "sessions",
+                "profile",
+                "profile/email",
+                "profile/email/code",
+                "kyc",
+                "deposits",
+                "withdrawals",
+                "transfers/{request_id}",
+                "limits",
+            ),
             *("wallet", "wallet/entries", "spins", "paytable", "preferences", "messages"),
         )
     }

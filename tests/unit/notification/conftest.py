@@ -16,6 +16,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from reelback.v1 import user_pb2
 from reelback.v1.user_pb2_grpc import UserStub
 from reelback_common.mongo import Document
+from reelback_common.verification import email_code
 from reelback_notification.breaker import Breaker
 from reelback_notification.delivery import Retries
 from reelback_notification.intake import Intake
@@ -49,11 +50,16 @@ class Platform:
     post: Post
     receiver: Receiver
 
-    async def player(self, domain: str = "players.example", **choice: bool | str) -> tuple[str, str]:
+    async def player(
+        self, domain: str = "players.example", verified: bool = True, **choice: bool | str
+    ) -> tuple[str, str]:
         """A new player who wants to hear this: their id and their address."""
         email = f"{secrets.token_hex(6)}@{domain}"
         request = user_pb2.RegisterRequest(email=email, password="correct horse", display_name="Ada <b>")
         player_id = (await self.user.Register(request)).player_id
+        if verified:
+            code = email_code(services.TOKEN, player_id, email)
+            await self.user.VerifyEmail(user_pb2.VerifyEmailRequest(player_id=player_id, code=code))
         if choice:
             await self.store.set_preferences(Preferences(player_id, **choice))  # type: ignore[arg-type]
         return player_id, email
@@ -71,7 +77,7 @@ class Platform:
         async with httpx2.AsyncClient(timeout=2) as http, asyncio.TaskGroup() as tasks:
             webhook = Webhook(http, self.receiver.url, SECRET)
             routes: dict[Channel, Route] = {
-                Channel.EMAIL: Email(Mailer(smtp_url or self.post.url, SENDER), self.user),
+                Channel.EMAIL: Email(Mailer(smtp_url or self.post.url, SENDER), self.user, services.TOKEN),
                 Channel.SMS: Sms(webhook, self.store),
                 Channel.PUSH: Push(webhook),
                 Channel.ALERTS: Alerts(webhook, self.store, timedelta(seconds=quiet)),

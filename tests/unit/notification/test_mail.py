@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from reelback.v1 import payment_pb2
+from reelback.v1 import payment_pb2, user_pb2
 from reelback_notification.failures import Refused
 from reelback_notification.mail import Mailer
 from reelback_notification.messages import Channel
@@ -60,6 +61,29 @@ async def test_consent_and_choice_are_honoured(platform: Platform) -> None:
     assert {mail.subject for mail in platform.post.to(keen_email)} == {"A big win: 60.00 EUR", "Welcome to Reelback"}
     assert [mail.subject for mail in platform.post.to(reserved_email)] == ["Welcome to Reelback"]
     assert platform.post.to(silent_email) == []
+
+
+async def test_an_address_gets_the_code_and_nothing_else_until_that_comes_back(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    player_id, email = await platform.player(verified=False)
+    async with platform.running(MAIL) as intake:
+        await intake.handle(events.deposit(player_id, request_id="early"))
+        early = await platform.settled(f"{player_id}/early:email", State.FAILED)
+        await intake.handle(events.registered(player_id))
+        await arrived(platform, email)
+        for _ in range(3):
+            await intake.send_code(player_id)
+        await arrived(platform, email, 2)
+        await until(platform.nothing_waits)
+        first, again = platform.post.to(email)
+        codes = [re.findall(r"[A-Z2-7]{16}", platform.post.text(mail)) for mail in (first, again)]
+        assert codes[0] == codes[1]
+        await platform.user.VerifyEmail(user_pb2.VerifyEmailRequest(player_id=player_id, code=codes[0][0]))
+        await intake.handle(events.deposit(player_id, request_id="late"))
+        await arrived(platform, email, 3)
+    assert (early["reason"], early["attempts"]) == ("the address is not verified", 1)
+    assert "cannot be delivered" not in caplog.text  # which is nobody's failure
 
 
 async def test_a_mailbox_that_is_away_gets_everything_when_it_comes(

@@ -22,6 +22,7 @@ from reelback.v1.user_pb2_grpc import UserStub, add_UserServicer_to_server
 from reelback_common import client, kafka, redis, server, settings
 from reelback_common.events import DEAD_LETTERS
 from reelback_common.settings import ServiceSettings
+from reelback_common.verification import email_code
 from reelback_notification.__main__ import Settings
 from reelback_user.attempts import Attempts
 from reelback_user.service import User
@@ -50,7 +51,10 @@ class World:
     async def player(self, domain: str = "players.example") -> tuple[str, str]:
         email = f"{os.urandom(6).hex()}@{domain}"
         request = user_pb2.RegisterRequest(email=email, password="correct horse", display_name="Ada")
-        return (await self.user.Register(request)).player_id, email
+        player_id = (await self.user.Register(request)).player_id
+        code = email_code(services.TOKEN, player_id, email)
+        await self.user.VerifyEmail(user_pb2.VerifyEmailRequest(player_id=player_id, code=code))
+        return player_id, email
 
     async def publish(self, topic: str, *records: events_pb2.Event | bytes) -> None:
         url = self.variables["KAFKA_URL"]
@@ -76,7 +80,7 @@ async def world(mongodb_url: str, redis_url: str, kafka_url: str, post: Post) ->
     async with services.database(mongodb_url) as database, redis.connect(redis_url) as cache:
         accounts = Accounts(database)
         sessions = Sessions(cache, timedelta(hours=1))
-        servicer = User(accounts, sessions, Attempts(cache), lambda _: None)
+        servicer = User(accounts, sessions, Attempts(cache), services.TOKEN, lambda _: None)
         running = server.Server(
             ServiceSettings(port=0, metrics_port=0),
             lambda it: add_UserServicer_to_server(servicer, it),
@@ -95,6 +99,7 @@ async def world(mongodb_url: str, redis_url: str, kafka_url: str, post: Post) ->
                     "SMTP_URL": post.url,
                     "USER_TARGET": target,
                     "WEBHOOK_SECRET": SECRET,
+                    "EMAIL_SECRET": services.TOKEN,
                 }
                 yield World(post, variables, UserStub(channel))
         finally:
@@ -255,6 +260,7 @@ def test_bad_variables_are_refused_by_name(
         "SMTP_URL": "smtp://127.0.0.1",
         "USER_TARGET": "ipv4:127.0.0.1:1",
         "WEBHOOK_SECRET": SECRET,
+        "EMAIL_SECRET": services.TOKEN,
         name: value,
     }
     for variable, content in variables.items():

@@ -11,6 +11,7 @@ from grpc import StatusCode
 from reelback.v1 import notification_pb2
 from reelback.v1.notification_pb2_grpc import NotificationStub, add_NotificationServicer_to_server
 from reelback_common import mongo
+from reelback_notification.intake import Intake
 from reelback_notification.messages import Channel
 from reelback_notification.service import Notification
 from reelback_notification.store import State, Store
@@ -30,7 +31,7 @@ Preferences = notification_pb2.Preferences
 
 @pytest.fixture
 async def notification(platform: Platform) -> AsyncIterator[NotificationAsyncStub]:
-    servicer = Notification(platform.store)
+    servicer = Notification(platform.store, Intake(platform.store, [], lambda _: None))
     async with services.serving(
         lambda it: add_NotificationServicer_to_server(servicer, it), platform.store.ready, "reelback.v1.Notification"
     ) as channel:
@@ -96,7 +97,7 @@ async def test_a_players_messages_and_what_became_of_them(
 async def test_a_store_that_is_away_is_said_and_not_explained() -> None:
     database = mongo.connect(f"mongodb://127.0.0.1:{free_port()}", "nowhere")
     store = Store(database)
-    servicer = Notification(store)
+    servicer = Notification(store, Intake(store, [], lambda _: None))
     try:
         async with services.serving(
             lambda it: add_NotificationServicer_to_server(servicer, it), store.ready, "reelback.v1.Notification", False

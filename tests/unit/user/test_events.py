@@ -210,7 +210,13 @@ def test_a_relay_that_dies_takes_the_process_with_it(mongodb_url: str, redis_url
     own = {"PORT": "0", "METRICS_PORT": "0", "MONGODB_URL": mongodb_url, "KAFKA_URL": "kafka://127.0.0.1:1"}
     ended = subprocess.run(
         [sys.executable, "-c", DEAD_RELAY],
-        env={**os.environ, **own, "REDIS_URL": redis_url, "STAFF_TOKEN": services.TOKEN},
+        env={
+            **os.environ,
+            **own,
+            "REDIS_URL": redis_url,
+            "STAFF_TOKEN": services.TOKEN,
+            "EMAIL_SECRET": services.TOKEN,
+        },
         capture_output=True,
         text=True,
         timeout=60,

@@ -16,6 +16,7 @@ from grpc import StatusCode
 from reelback.v1 import user_pb2
 from reelback.v1.user_pb2_grpc import UserStub
 from reelback_common import faults, redis
+from reelback_common.verification import email_code
 from reelback_user.store import Accounts, Sessions
 
 from tests.unit import services
@@ -74,6 +75,23 @@ async def test_from_registration_to_sign_out(user: UserAsyncStub) -> None:
     code, details = await refused(check(user, session.session_id))
     assert (code, details) == (StatusCode.UNAUTHENTICATED, "the session has ended, sign in again")
     assert (await check(user, other.session_id)).player_id == profile.player_id
+
+
+async def test_an_address_is_verified_by_the_code_that_was_sent_there(user: UserAsyncStub) -> None:
+    ada, bob = await user.Register(registration()), await user.Register(registration("bob@example.com"))
+    assert not ada.email_verified
+
+    def verify(code: str) -> Any:
+        return user.VerifyEmail(user_pb2.VerifyEmailRequest(player_id=ada.player_id, code=code))
+
+    for wrong in ("", "A" * 16, "ä", email_code(services.TOKEN, bob.player_id, bob.email)):
+        assert await refused(verify(wrong)) == (StatusCode.INVALID_ARGUMENT, "code: is not the one that was sent")
+    right = email_code(services.TOKEN, ada.player_id, ada.email)
+    for code in (f" {right.lower()} ", right):
+        assert (await verify(code)).email_verified
+    for profile, verified in ((ada, True), (bob, False)):
+        found = await user.GetProfile(user_pb2.GetProfileRequest(player_id=profile.player_id))
+        assert found.email_verified is verified
 
 
 async def test_an_address_is_taken_once(user: UserAsyncStub) -> None:

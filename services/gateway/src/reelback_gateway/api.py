@@ -11,6 +11,7 @@ from reelback.v1 import game_pb2, payment_pb2, user_pb2
 from reelback_gateway.backend import ADDRESS_LIMIT, Address, BackendOf, Player
 from reelback_gateway.models import (
     Bet,
+    Code,
     Credentials,
     Entry,
     Limits,
@@ -66,6 +67,13 @@ async def sign_out(player: Player, backend: BackendOf) -> None:
 async def profile(player: Player, backend: BackendOf) -> Profile:
     """Who is signed in."""
     return Profile.of(await backend.user.GetProfile(user_pb2.GetProfileRequest(player_id=player.player_id)))
+
+
+@router.post("/profile/email", tags=["players"])
+async def verify_email(body: Code, player: Player, backend: BackendOf) -> Profile:
+    """Verify the address with the code of the first mail: from now on mail goes there."""
+    request = user_pb2.VerifyEmailRequest(player_id=player.player_id, code=body.code)
+    return Profile.of(await backend.user.VerifyEmail(request))
 
 
 @router.post("/kyc", status_code=202, tags=["players"])

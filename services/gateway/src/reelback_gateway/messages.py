@@ -81,6 +81,12 @@ async def set_preferences(body: Preferences, player: Player, backend: BackendOf)
     return Preferences.of(await backend.notification.SetPreferences(request))
 
 
+@router.post("/profile/email/code", status_code=202, tags=["messages"])
+async def send_code(player: Player, backend: BackendOf) -> None:
+    """Have the first mail sent again, with the code that verifies the address: one in ten minutes."""
+    await backend.notification.SendCode(notification_pb2.SendCodeRequest(player_id=player.player_id))
+
+
 @router.get("/messages", tags=["messages"])
 async def messages(player: Player, backend: BackendOf, limit: Limit = 50) -> list[Message]:
     """The newest messages to the player first."""

@@ -42,6 +42,12 @@ class Credentials(Request):
     password: Annotated[str, Field(max_length=128, examples=["correct horse"])]
 
 
+class Code(Request):
+    """What the first mail says."""
+
+    code: Annotated[str, Field(max_length=32, examples=["ABCDEFGH23456777"])]
+
+
 class Move(Request):
     """Money in or out."""
 
@@ -71,6 +77,7 @@ class Profile(BaseModel):
     display_name: str
     kyc: Literal["none", "pending", "verified", "refused"]
     created_at: datetime
+    email_verified: bool
 
     @classmethod
     def of(cls, message: user_pb2.Profile) -> Self:
@@ -83,6 +90,7 @@ class Profile(BaseModel):
                 "display_name": message.display_name,
                 "kyc": kyc,
                 "created_at": utc(message.created_at),
+                "email_verified": message.email_verified,
             }
         )
 

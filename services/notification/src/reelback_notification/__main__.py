@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Annotated
 
 import httpx2
-from pydantic import Field, SecretStr
 from pymongo.errors import PyMongoError
 from reelback.v1.notification_pb2_grpc import add_NotificationServicer_to_server
 from reelback.v1.user_pb2_grpc import UserStub
@@ -44,7 +42,8 @@ class Settings(settings.ServiceSettings):
     sms_webhook_url: WebhookUrl = ""
     push_webhook_url: WebhookUrl = ""
     alerts_webhook_url: WebhookUrl = ""
-    webhook_secret: Annotated[SecretStr, Field(min_length=32)]
+    webhook_secret: settings.Secret
+    email_secret: settings.Secret
 
 
 def routes(options: Settings, store: Store, user: client.Channel, http: httpx2.AsyncClient) -> dict[Channel, Route]:
@@ -53,7 +52,10 @@ def routes(options: Settings, store: Store, user: client.Channel, http: httpx2.A
     def webhook(url: str) -> Webhook:
         return Webhook(http, url, options.webhook_secret.get_secret_value())
 
-    found: dict[Channel, Route] = {Channel.EMAIL: Email(Mailer(options.smtp_url, options.mail_from), UserStub(user))}
+    mailer = Mailer(options.smtp_url, options.mail_from)
+    found: dict[Channel, Route] = {
+        Channel.EMAIL: Email(mailer, UserStub(user), options.email_secret.get_secret_value())
+    }
     if options.sms_webhook_url:
         found[Channel.SMS] = Sms(webhook(options.sms_webhook_url), store)
     if options.push_webhook_url:
@@ -89,7 +91,7 @@ async def serve(options: Settings) -> None:
                 await store.ready()
                 await consumer.ready()
 
-            notification = Notification(store)
+            notification = Notification(store, intake)
             await server.serve(
                 "notification",
                 options,

@@ -15,7 +15,7 @@ from prometheus_client import Counter
 from pymongo.errors import PyMongoError
 from reelback_common.request import request
 
-from reelback_notification.failures import Deferred, Later, Refused, Unreachable
+from reelback_notification.failures import Deferred, Later, Refused, Unreachable, Unverified
 from reelback_notification.messages import Message
 from reelback_notification.routes import Route
 from reelback_notification.store import Outcome, State
@@ -62,7 +62,8 @@ async def attempt(route: Route, group: Sequence[Message], retries: Retries) -> A
     except Deferred as error:
         return Attempt(_again(group, retries, str(error)), False if isinstance(error, Unreachable) else None)
     except Refused as error:
-        return Attempt(_failed(group, str(error)))
+        silent = isinstance(error, Unverified)  # an address that waits for its owner is nothing to look into
+        return Attempt(_over(group, State.FAILED, str(error)) if silent else _failed(group, str(error)))
     except Exception as error:  # a mistake of ours, which Sentry has
         return Attempt(_failed(group, type(error).__name__))
     return Attempt(_over(group, State.SENT), provider_works=True)

@@ -9,6 +9,10 @@ class Refused(Exception):
     """The message can never be delivered."""
 
 
+class Unverified(Refused):
+    """Nobody has shown yet that mail to the address reaches them."""
+
+
 class Deferred(Exception):
     """The message could not be delivered now."""
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import grpc
 from reelback.v1 import user_pb2
+from reelback_common.verification import email_code
 
-from reelback_notification.failures import Deferred, Later, Refused
+from reelback_notification.failures import Deferred, Later, Refused, Unverified
 from reelback_notification.mail import Mailer
-from reelback_notification.messages import Message
+from reelback_notification.messages import Message, Template
 from reelback_notification.store import Store
 from reelback_notification.texts import Text, render
 from reelback_notification.webhooks import Webhook
@@ -43,10 +44,11 @@ class Route(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """To a player's address."""
+    """To a player's address: none but the first mail until the code in that has come back. `secret` makes the code."""
 
     mailer: Mailer
     user: UserAsyncStub
+    secret: str
     batch = 50
 
     async def deliver(self, group: Sequence[Message]) -> None:
@@ -58,7 +60,12 @@ class Email:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise Refused("the player is not known") from error
             raise Deferred(f"user: {error.code().name}") from error
-        text = render(message.template, message.facts, profile.display_name)
+        facts = message.facts
+        if message.template is Template.WELCOME:
+            facts = {**facts, "code": email_code(self.secret, profile.player_id, profile.email)}
+        elif not profile.email_verified:
+            raise Unverified("the address is not verified")
+        text = render(message.template, facts, profile.display_name)
         await self.mailer.send(message.id, profile.email, text)
 
     async def rest(self) -> None:

@@ -11,6 +11,7 @@ from reelback.v1 import notification_pb2, notification_pb2_grpc
 from reelback_common import telemetry
 from reelback_common.refusals import refusing
 
+from reelback_notification.intake import Intake
 from reelback_notification.messages import Message
 from reelback_notification.preferences import Invalid, Preferences, check_identifier
 from reelback_notification.store import State, Store
@@ -27,10 +28,11 @@ STATES = {
 
 
 class Notification(notification_pb2_grpc.NotificationServicer):
-    """reelback.v1.Notification on a store."""
+    """reelback.v1.Notification on a store; `intake` takes what players ask to be sent."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, intake: Intake) -> None:
         self._store = store
+        self._intake = intake
 
     async def GetPreferences(
         self, request: notification_pb2.GetPreferencesRequest, context: Context
@@ -64,6 +66,16 @@ class Notification(notification_pb2_grpc.NotificationServicer):
                 raise Invalid(f"limit: must be from 0 to 500, not {request.limit}")
             found = await self._store.history(request.player_id, request.limit or 50)
         return notification_pb2.ListMessagesResponse(messages=[_message(message, state) for message, state in found])
+
+    async def SendCode(
+        self, request: notification_pb2.SendCodeRequest, context: Context
+    ) -> notification_pb2.SendCodeResponse:
+        """The first mail again."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            check_identifier("player_id", request.player_id)
+            telemetry.set_player(request.player_id)
+            await self._intake.send_code(request.player_id)
+        return notification_pb2.SendCodeResponse()
 
 
 def _preferences(preferences: Preferences) -> notification_pb2.Preferences:

@@ -24,6 +24,7 @@ class Settings(settings.ServiceSettings):
     mongodb_url: str
     redis_url: str
     staff_token: settings.Secret
+    email_secret: settings.Secret
     kafka_url: KafkaUrl
     session_seconds: Annotated[int, Field(ge=60)] = 12 * 3600
 
@@ -34,7 +35,7 @@ async def serve(options: Settings) -> None:
     cache = redis.connect(options.redis_url)
     accounts, sessions = Accounts(database), Sessions(cache, timedelta(seconds=options.session_seconds))
     relay = Relay(options.kafka_url, accounts, [TOPIC])
-    user = User(accounts, sessions, Attempts(cache), relay.offer)
+    user = User(accounts, sessions, Attempts(cache), options.email_secret.get_secret_value(), relay.offer)
 
     async def ready() -> None:
         await accounts.ready()

@@ -53,7 +53,7 @@ class Kyc(StrEnum):
 class Account:
     """A player as stored. `email` is normalised; `password_hash` has its own parameters in it; times are UTC.
 
-    `kyc_changes` counts how often `kyc` has changed.
+    `kyc_changes` counts how often `kyc` has changed. `email_verified`: the code that was sent there has come back.
     """
 
     player_id: str
@@ -63,6 +63,7 @@ class Account:
     created_at: datetime
     kyc: Kyc = Kyc.NONE
     kyc_changes: int = 0
+    email_verified: bool = False
 
     def submitted(self) -> Account:
         """The account once documents are handed in. Raises NotNow."""

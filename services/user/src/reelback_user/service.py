@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from reelback.v1 import user_pb2, user_pb2_grpc
 from reelback_common import faults, telemetry
 from reelback_common.events import Outgoing, trace_headers
 from reelback_common.refusals import Wait, refusing
+from reelback_common.verification import email_code
 
 from reelback_user import passwords
 from reelback_user.accounts import (
@@ -51,14 +53,23 @@ DECISIONS = {number: kyc for kyc, number in KYC.items()}
 
 
 class User(user_pb2_grpc.UserServicer):
-    """reelback.v1.User on stores of accounts and sessions. `offer` is told of every change of an account."""
+    """reelback.v1.User on stores of accounts and sessions.
+
+    `email_secret` makes the codes that verify addresses; `offer` is told of every change of an account.
+    """
 
     def __init__(
-        self, accounts: Accounts, sessions: Sessions, attempts: Attempts, offer: Callable[[Outgoing], None]
+        self,
+        accounts: Accounts,
+        sessions: Sessions,
+        attempts: Attempts,
+        email_secret: str,
+        offer: Callable[[Outgoing], None],
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._attempts = attempts
+        self._email_secret = email_secret
         self._offer = offer
 
     async def Register(self, request: user_pb2.RegisterRequest, context: Context) -> user_pb2.Profile:
@@ -126,6 +137,16 @@ class User(user_pb2_grpc.UserServicer):
                 await self._change_kyc(account)
         return _profile(account)
 
+    async def VerifyEmail(self, request: user_pb2.VerifyEmailRequest, context: Context) -> user_pb2.Profile:
+        """The player has read the mail with the code."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            account = await self._known(request.player_id)
+            code = email_code(self._email_secret, account.player_id, account.email)
+            if not secrets.compare_digest(request.code.strip().upper().encode(), code.encode()):
+                raise Invalid("code: is not the one that was sent")
+            await self._accounts.verify_email(account.player_id)
+        return _profile(replace(account, email_verified=True))
+
     async def _known(self, player_id: str) -> Account:
         account = await self._accounts.by_id(player_id)
         if account is None:
@@ -147,7 +168,11 @@ def _now() -> datetime:
 
 def _profile(account: Account) -> user_pb2.Profile:
     message = user_pb2.Profile(
-        player_id=account.player_id, email=account.email, display_name=account.display_name, kyc=KYC[account.kyc]
+        player_id=account.player_id,
+        email=account.email,
+        display_name=account.display_name,
+        kyc=KYC[account.kyc],
+        email_verified=account.email_verified,
     )
     message.created_at.FromDatetime(account.created_at)
     return message

@@ -60,6 +60,10 @@ class Accounts:
         )
         return done.modified_count == 1
 
+    async def verify_email(self, player_id: str) -> None:
+        """Store that mail to the account's address reaches the player."""
+        await self._accounts.update_one({"_id": player_id}, {"$set": {"email_verified": True}})
+
     async def unpublished(self, limit: int) -> Sequence[Outgoing]:
         """The events in the outboxes of all accounts: the oldest account first, each player's in order."""
         found: list[Outgoing] = []

@@ -25,25 +25,29 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ereelback/v1/notification.proto\x12\x0breelback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"*\n\x15GetPreferencesRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\"l\n\x0bPreferences\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\x08\x12\x0b\n\x03sms\x18\x03 \x01(\x08\x12\x0c\n\x04push\x18\x04 \x01(\x08\x12\x11\n\tmarketing\x18\x05 \x01(\x08\x12\r\n\x05phone\x18\x06 \x01(\t\"7\n\x13ListMessagesRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\">\n\x14ListMessagesResponse\x12&\n\x08messages\x18\x01 \x03(\x0b\x32\x14.reelback.v1.Message\"\xf0\x01\n\x07Message\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x10\n\x08template\x18\x02 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\t\x12)\n\x05state\x18\x04 \x01(\x0e\x32\x1a.reelback.v1.Message.State\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"A\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x08\n\x04SENT\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x32\xf9\x01\n\x0cNotification\x12N\n\x0eGetPreferences\x12\".reelback.v1.GetPreferencesRequest\x1a\x18.reelback.v1.Preferences\x12\x44\n\x0eSetPreferences\x12\x18.reelback.v1.Preferences\x1a\x18.reelback.v1.Preferences\x12S\n\x0cListMessages\x12 .reelback.v1.ListMessagesRequest\x1a!.reelback.v1.ListMessagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ereelback/v1/notification.proto\x12\x0breelback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"$\n\x0fSendCodeRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\"\x12\n\x10SendCodeResponse\"*\n\x15GetPreferencesRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\"l\n\x0bPreferences\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\x08\x12\x0b\n\x03sms\x18\x03 \x01(\x08\x12\x0c\n\x04push\x18\x04 \x01(\x08\x12\x11\n\tmarketing\x18\x05 \x01(\x08\x12\r\n\x05phone\x18\x06 \x01(\t\"7\n\x13ListMessagesRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\">\n\x14ListMessagesResponse\x12&\n\x08messages\x18\x01 \x03(\x0b\x32\x14.reelback.v1.Message\"\xf0\x01\n\x07Message\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x10\n\x08template\x18\x02 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\t\x12)\n\x05state\x18\x04 \x01(\x0e\x32\x1a.reelback.v1.Message.State\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"A\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x08\n\x04SENT\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x32\xc2\x02\n\x0cNotification\x12N\n\x0eGetPreferences\x12\".reelback.v1.GetPreferencesRequest\x1a\x18.reelback.v1.Preferences\x12\x44\n\x0eSetPreferences\x12\x18.reelback.v1.Preferences\x1a\x18.reelback.v1.Preferences\x12S\n\x0cListMessages\x12 .reelback.v1.ListMessagesRequest\x1a!.reelback.v1.ListMessagesResponse\x12G\n\x08SendCode\x12\x1c.reelback.v1.SendCodeRequest\x1a\x1d.reelback.v1.SendCodeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reelback.v1.notification_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETPREFERENCESREQUEST']._serialized_start=80
-  _globals['_GETPREFERENCESREQUEST']._serialized_end=122
-  _globals['_PREFERENCES']._serialized_start=124
-  _globals['_PREFERENCES']._serialized_end=232
-  _globals['_LISTMESSAGESREQUEST']._serialized_start=234
-  _globals['_LISTMESSAGESREQUEST']._serialized_end=289
-  _globals['_LISTMESSAGESRESPONSE']._serialized_start=291
-  _globals['_LISTMESSAGESRESPONSE']._serialized_end=353
-  _globals['_MESSAGE']._serialized_start=356
-  _globals['_MESSAGE']._serialized_end=596
-  _globals['_MESSAGE_STATE']._serialized_start=531
-  _globals['_MESSAGE_STATE']._serialized_end=596
-  _globals['_NOTIFICATION']._serialized_start=599
-  _globals['_NOTIFICATION']._serialized_end=848
+  _globals['_SENDCODEREQUEST']._serialized_start=80
+  _globals['_SENDCODEREQUEST']._serialized_end=116
+  _globals['_SENDCODERESPONSE']._serialized_start=118
+  _globals['_SENDCODERESPONSE']._serialized_end=136
+  _globals['_GETPREFERENCESREQUEST']._serialized_start=138
+  _globals['_GETPREFERENCESREQUEST']._serialized_end=180
+  _globals['_PREFERENCES']._serialized_start=182
+  _globals['_PREFERENCES']._serialized_end=290
+  _globals['_LISTMESSAGESREQUEST']._serialized_start=292
+  _globals['_LISTMESSAGESREQUEST']._serialized_end=347
+  _globals['_LISTMESSAGESRESPONSE']._serialized_start=349
+  _globals['_LISTMESSAGESRESPONSE']._serialized_end=411
+  _globals['_MESSAGE']._serialized_start=414
+  _globals['_MESSAGE']._serialized_end=654
+  _globals['_MESSAGE_STATE']._serialized_start=589
+  _globals['_MESSAGE_STATE']._serialized_end=654
+  _globals['_NOTIFICATION']._serialized_start=657
+  _globals['_NOTIFICATION']._serialized_end=979
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,11 @@ class NotificationStub:
                 request_serializer=reelback_dot_v1_dot_notification__pb2.ListMessagesRequest.SerializeToString,
                 response_deserializer=reelback_dot_v1_dot_notification__pb2.ListMessagesResponse.FromString,
                 _registered_method=True)
+        self.SendCode = channel.unary_unary(
+                '/reelback.v1.Notification/SendCode',
+                request_serializer=reelback_dot_v1_dot_notification__pb2.SendCodeRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_notification__pb2.SendCodeResponse.FromString,
+                _registered_method=True)
 
 
 class NotificationServicer:
@@ -77,6 +82,13 @@ class NotificationServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SendCode(self, request, context):
+        """The first mail again, with the code that verifies the address: one in ten minutes, however often it is asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NotificationServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_NotificationServicer_to_server(servicer, server):
                     servicer.ListMessages,
                     request_deserializer=reelback_dot_v1_dot_notification__pb2.ListMessagesRequest.FromString,
                     response_serializer=reelback_dot_v1_dot_notification__pb2.ListMessagesResponse.SerializeToString,
+            ),
+            'SendCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendCode,
+                    request_deserializer=reelback_dot_v1_dot_notification__pb2.SendCodeRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_notification__pb2.SendCodeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class Notification:
             '/reelback.v1.Notification/ListMessages',
             reelback_dot_v1_dot_notification__pb2.ListMessagesRequest.SerializeToString,
             reelback_dot_v1_dot_notification__pb2.ListMessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.Notification/SendCode',
+            reelback_dot_v1_dot_notification__pb2.SendCodeRequest.SerializeToString,
+            reelback_dot_v1_dot_notification__pb2.SendCodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class NotificationStub:
     """INVALID_ARGUMENT for a phone number that is none."""
     ListMessages: _grpc.UnaryUnaryMultiCallable[_notification_pb2.ListMessagesRequest, _notification_pb2.ListMessagesResponse]
     """The newest messages to a player first, and what became of them."""
+    SendCode: _grpc.UnaryUnaryMultiCallable[_notification_pb2.SendCodeRequest, _notification_pb2.SendCodeResponse]
+    """The first mail again, with the code that verifies the address: one in ten minutes, however often it is asked for."""
 
 @_typing.type_check_only
 class NotificationAsyncStub(NotificationStub):
@@ -51,6 +53,8 @@ class NotificationAsyncStub(NotificationStub):
     """INVALID_ARGUMENT for a phone number that is none."""
     ListMessages: _aio.UnaryUnaryMultiCallable[_notification_pb2.ListMessagesRequest, _notification_pb2.ListMessagesResponse]  # type: ignore[assignment]
     """The newest messages to a player first, and what became of them."""
+    SendCode: _aio.UnaryUnaryMultiCallable[_notification_pb2.SendCodeRequest, _notification_pb2.SendCodeResponse]  # type: ignore[assignment]
+    """The first mail again, with the code that verifies the address: one in ten minutes, however often it is asked for."""
 
 class NotificationServicer(metaclass=_abc_1.ABCMeta):
     """What is sent to players, and what they have agreed to."""
@@ -78,5 +82,13 @@ class NotificationServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_notification_pb2.ListMessagesResponse, _abc.Awaitable[_notification_pb2.ListMessagesResponse]]:
         """The newest messages to a player first, and what became of them."""
+
+    @_abc_1.abstractmethod
+    def SendCode(
+        self,
+        request: _notification_pb2.SendCodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notification_pb2.SendCodeResponse, _abc.Awaitable[_notification_pb2.SendCodeResponse]]:
+        """The first mail again, with the code that verifies the address: one in ten minutes, however often it is asked for."""
 
 def add_NotificationServicer_to_server(servicer: NotificationServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -75,18 +75,28 @@ class GetProfileRequest(_message.Message):
     def __init__(self, player_id: _Optional[str] = ...) -> None: ...
 
 class Profile(_message.Message):
-    __slots__ = ("player_id", "email", "display_name", "kyc", "created_at")
+    __slots__ = ("player_id", "email", "display_name", "kyc", "created_at", "email_verified")
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     KYC_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    EMAIL_VERIFIED_FIELD_NUMBER: _ClassVar[int]
     player_id: str
     email: str
     display_name: str
     kyc: Kyc
     created_at: _timestamp_pb2.Timestamp
-    def __init__(self, player_id: _Optional[str] = ..., email: _Optional[str] = ..., display_name: _Optional[str] = ..., kyc: _Optional[_Union[Kyc, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    email_verified: bool
+    def __init__(self, player_id: _Optional[str] = ..., email: _Optional[str] = ..., display_name: _Optional[str] = ..., kyc: _Optional[_Union[Kyc, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., email_verified: _Optional[bool] = ...) -> None: ...
+
+class VerifyEmailRequest(_message.Message):
+    __slots__ = ("player_id", "code")
+    PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    player_id: str
+    code: str
+    def __init__(self, player_id: _Optional[str] = ..., code: _Optional[str] = ...) -> None: ...
 
 class SubmitKycRequest(_message.Message):
     __slots__ = ("player_id",)

@@ -70,6 +70,11 @@ class UserStub:
                 request_serializer=reelback_dot_v1_dot_user__pb2.DecideKycRequest.SerializeToString,
                 response_deserializer=reelback_dot_v1_dot_user__pb2.Profile.FromString,
                 _registered_method=True)
+        self.VerifyEmail = channel.unary_unary(
+                '/reelback.v1.User/VerifyEmail',
+                request_serializer=reelback_dot_v1_dot_user__pb2.VerifyEmailRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_user__pb2.Profile.FromString,
+                _registered_method=True)
 
 
 class UserServicer:
@@ -126,6 +131,14 @@ class UserServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyEmail(self, request, context):
+        """The player has read the code in the first mail: from now on mail goes to the address. INVALID_ARGUMENT for any
+        other code.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UserServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -162,6 +175,11 @@ def add_UserServicer_to_server(servicer, server):
             'DecideKyc': grpc.unary_unary_rpc_method_handler(
                     servicer.DecideKyc,
                     request_deserializer=reelback_dot_v1_dot_user__pb2.DecideKycRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_user__pb2.Profile.SerializeToString,
+            ),
+            'VerifyEmail': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyEmail,
+                    request_deserializer=reelback_dot_v1_dot_user__pb2.VerifyEmailRequest.FromString,
                     response_serializer=reelback_dot_v1_dot_user__pb2.Profile.SerializeToString,
             ),
     }
@@ -354,6 +372,33 @@ class User:
             target,
             '/reelback.v1.User/DecideKyc',
             reelback_dot_v1_dot_user__pb2.DecideKycRequest.SerializeToString,
+            reelback_dot_v1_dot_user__pb2.Profile.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyEmail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.User/VerifyEmail',
+            reelback_dot_v1_dot_user__pb2.VerifyEmailRequest.SerializeToString,
             reelback_dot_v1_dot_user__pb2.Profile.FromString,
             options,
             channel_credentials,

@@ -50,6 +50,10 @@ class UserStub:
     """Somebody has looked at them: PENDING becomes VERIFIED or REFUSED. FAILED_PRECONDITION in any other state, but
     deciding the same twice is not an error.
     """
+    VerifyEmail: _grpc.UnaryUnaryMultiCallable[_user_pb2.VerifyEmailRequest, _user_pb2.Profile]
+    """The player has read the code in the first mail: from now on mail goes to the address. INVALID_ARGUMENT for any
+    other code.
+    """
 
 @_typing.type_check_only
 class UserAsyncStub(UserStub):
@@ -72,6 +76,10 @@ class UserAsyncStub(UserStub):
     DecideKyc: _aio.UnaryUnaryMultiCallable[_user_pb2.DecideKycRequest, _user_pb2.Profile]  # type: ignore[assignment]
     """Somebody has looked at them: PENDING becomes VERIFIED or REFUSED. FAILED_PRECONDITION in any other state, but
     deciding the same twice is not an error.
+    """
+    VerifyEmail: _aio.UnaryUnaryMultiCallable[_user_pb2.VerifyEmailRequest, _user_pb2.Profile]  # type: ignore[assignment]
+    """The player has read the code in the first mail: from now on mail goes to the address. INVALID_ARGUMENT for any
+    other code.
     """
 
 class UserServicer(metaclass=_abc_1.ABCMeta):
@@ -134,6 +142,16 @@ class UserServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_user_pb2.Profile, _abc.Awaitable[_user_pb2.Profile]]:
         """Somebody has looked at them: PENDING becomes VERIFIED or REFUSED. FAILED_PRECONDITION in any other state, but
         deciding the same twice is not an error.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyEmail(
+        self,
+        request: _user_pb2.VerifyEmailRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.Profile, _abc.Awaitable[_user_pb2.Profile]]:
+        """The player has read the code in the first mail: from now on mail goes to the address. INVALID_ARGUMENT for any
+        other code.
         """
 
 def add_UserServicer_to_server(servicer: UserServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
