@@ -44,6 +44,11 @@ class ProcessPlatform:
         with _told():
             await self._control.set_stable(target.name, change)
 
+    async def put_back(self, target: Target, before: str, variables: Sequence[str], *, image: bool) -> None:
+        """Start processes with these variables as they were, and end the others once these are ready."""
+        with _told():
+            await self._control.put_back(target.name, before, variables)
+
     async def set_load(self, rps: float) -> None:
         """Run the load generator against the gateway."""
         with _told():

@@ -16,6 +16,7 @@ from reelback_operator.engine.model.actions import (
     GiveBack,
     MarkDeploy,
     MarkRelease,
+    PutBack,
     RemoveCandidate,
     RemoveLoad,
     SetCandidate,
@@ -119,6 +120,8 @@ class Controller:
                 await self._platform.remove_candidate(target)
             case SetStable(target, change):
                 await self._platform.set_stable(target, change)
+            case PutBack(target, before, variables, image):
+                await self._platform.put_back(target, before, variables, image=image)
             case SetLoad(rps):
                 await self._platform.set_load(rps)
             case RemoveLoad():

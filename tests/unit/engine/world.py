@@ -79,6 +79,7 @@ class World:
     rates: list[tuple[float, float]] = field(default_factory=list)
     unmeasured: bool = False
     claims: set[str] = field(default_factory=set)
+    past: dict[str, Template] = field(default_factory=dict)
     effects: list[str] = field(default_factory=list)
     releases: list[str] = field(default_factory=list)
     deploys: list[dict[str, Any]] = field(default_factory=list)
@@ -178,11 +179,15 @@ class World:
         stable = self.stable[target.name]
         wanted = stable.with_(change, self.now + self.ready_after)
         if wanted.template != stable.template:
+            self.past[stable.template.digest] = stable.template
             self.stable[target.name] = wanted
             same = wanted.release == stable.release
             env = wanted.change.env
             self.effects.append(f"faults {env.get('REELBACK_FAULTS')}" if same else f"stable {wanted.release}")
         self.point()
+
+    async def put_back(self, target: Target, before: str, variables: Sequence[str], *, image: bool) -> None:
+        await self.set_stable(target, self.past[before].part(variables, image=image))
 
     async def set_load(self, rps: float) -> None:
         self.point()

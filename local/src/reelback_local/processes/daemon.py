@@ -106,6 +106,7 @@ class Daemon:
                 web.put("/workloads/{name}/candidate", self._put_candidate),
                 web.delete("/workloads/{name}/candidate", self._delete_candidate),
                 web.put("/workloads/{name}/stable", self._put_stable),
+                web.patch("/workloads/{name}/stable", self._patch_stable),
                 web.put("/load", self._put_load),
                 web.delete("/load", self._delete_load),
             ]
@@ -148,6 +149,11 @@ class Daemon:
     async def _put_stable(self, request: web.Request) -> web.Response:
         body = await request.json()
         self._instances(request).set_stable(Change(**body["change"]))
+        return web.json_response({})
+
+    async def _patch_stable(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self._instances(request).put_back(body["before"], body["variables"])
         return web.json_response({})
 
     async def _put_load(self, request: web.Request) -> web.Response:

@@ -7,7 +7,7 @@ so that no call is lost when processes come and go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,7 @@ class Instances:
         self._replaced: list[Child] = []  # serve until the stable ones are ready
         self._candidate: _Release | None = None
         self._leaving: list[Child] = []
+        self._past: dict[str, Template] = {}  # of the stable release, by digest
 
     @property
     def children(self) -> list[Child]:
@@ -114,11 +115,19 @@ class Instances:
         wanted = self._stable.changed(change)
         if (self._stable.release, self._stable.env) == wanted:
             return
+        template = self._stable.track().template
+        self._past[template.digest] = template
         serving = [child for child in self._stable.children if child.serving]
         unborn = [child for child in self._stable.children if not child.serving]
         self._replaced += serving
         self._stable = self._run(self._service, *wanted, len(self._stable.children))
         self._retire(unborn)
+
+    def put_back(self, before: str, variables: Sequence[str]) -> None:
+        """Give the stable processes these variables as they were in the template with the digest `before`."""
+        if before not in self._past:
+            raise Refused(f"{self._service}: it has had no such template")
+        self.set_stable(self._past[before].part(variables, image=False))
 
     def publish(self) -> None:
         """Write down where the service is to be found; before any process is ready, where the first one will be."""

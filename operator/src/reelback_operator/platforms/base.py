@@ -55,6 +55,13 @@ class Platform(Protocol):
         """Change the stable track itself, in a rolling update. Returns before it has settled."""
         ...
 
+    async def put_back(self, target: Target, before: str, variables: Sequence[str], *, image: bool) -> None:
+        """Give the stable track these variables, and the image if asked for, of its template with the digest `before`.
+
+        Whatever else was changed since stays.
+        """
+        ...
+
     async def set_load(self, rps: float) -> None:
         """Run players that send about `rps` requests a second to the gateway."""
         ...

@@ -32,7 +32,7 @@ from reelback_operator.platforms.manifests import (
 from reelback_operator.platforms.pods import Ailment
 from reelback_operator.platforms.releases import config_maps
 from reelback_operator.platforms.templates import TRACK_LABEL, Ambiguous, given, read
-from reelback_operator.platforms.tracks import Seen, workload
+from reelback_operator.platforms.tracks import Seen, earlier, workload
 
 SECONDS = 30.0
 # A container's last words in a status: lines, and characters in all.
@@ -104,6 +104,15 @@ class KubernetesPlatform:
             )
             await self._disown(target.name)
 
+    async def put_back(self, target: Target, before: str, variables: Sequence[str], *, image: bool) -> None:
+        """Take what was there from the ReplicaSet that still has it."""
+        async with _answered(f"putting {target.name} back"):
+            deployment = await self._deployment(target)
+            old = earlier(target, deployment, await self._replica_sets(deployment), before)
+        if old is None:
+            raise PlatformError(f"{target.name} has no ReplicaSet with its template from before the run any more")
+        await self.set_stable(target, old.part(variables, image=image))
+
     async def set_load(self, rps: float) -> None:
         """Run the CronJob `load` now, as the Job `load`; one that runs at another rate or has ended is replaced."""
         async with _answered(f"running the Job {LOAD_NAME}"):
@@ -127,9 +136,7 @@ class KubernetesPlatform:
         if deployment is None:
             return await self._another_kind(target)
         selector = _every_track(given(deployment.spec).selector)
-        replica_sets = [
-            each async for each in self._client.list(ReplicaSet, namespace=self._namespace, labels=selector)
-        ]
+        replica_sets = await self._replica_sets(deployment)
         pods = [each async for each in self._client.list(Pod, namespace=self._namespace, labels=selector)]
         candidate = await self._found(Deployment, candidate_name(target.name))
         health = workload(
@@ -145,6 +152,10 @@ class KubernetesPlatform:
             stable=await self._with_last_words(found.stable, health.stable),
             candidate=await self._with_last_words(beside, health.candidate) if beside else None,
         )
+
+    async def _replica_sets(self, deployment: Deployment) -> list[ReplicaSet]:
+        selector = _every_track(given(deployment.spec).selector)
+        return [each async for each in self._client.list(ReplicaSet, namespace=self._namespace, labels=selector)]
 
     async def _config_maps(self, target: Target, deployment: Deployment | None) -> dict[str, Mapping[str, str]]:
         """What the ConfigMaps hold that the release may come from."""

@@ -89,12 +89,21 @@ def workload(target: Target, seen: Seen, candidate: Deployment | None, maps: Con
     )
 
 
+def earlier(target: Target, deployment: Deployment, replica_sets: Sequence[ReplicaSet], digest: str) -> Template | None:
+    """A template that the Deployment has had, or has, by its digest."""
+    uid = given(given(deployment.metadata).uid)
+    templates = [_read(target, given(given(each.spec).template)) for each in replica_sets if _owned(each, uid)]
+    return next((template for template in templates if template and template.digest == digest), None)
+
+
 def _obstacle(deployment: Deployment) -> str:
     spec, labels = given(deployment.spec), given(deployment.metadata).labels or {}
     if labels.get(CONSENT_LABEL) != CONSENT:
         return f"has no label {CONSENT_LABEL}={CONSENT}, by which its owner agrees to rollouts"
     if spec.paused:
         return "is paused"
+    if spec.revisionHistoryLimit == 0:
+        return "keeps no old ReplicaSets (revisionHistoryLimit: 0), from which it would be rolled back"
     return "is scaled to zero" if _desired(deployment) == 0 else ""
 
 

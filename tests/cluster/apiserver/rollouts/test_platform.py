@@ -168,6 +168,9 @@ async def test_what_cannot_be_changed_is_named_at_once(cluster: Cluster, platfor
     create(cluster, deployment(paused=True))
     assert (await look(mine)).obstacle == "is paused"
     cluster.kubectl("delete", "deployment", "payment")
+    create(cluster, deployment(revisionHistoryLimit=0))
+    assert "revisionHistoryLimit: 0" in (await look(mine)).obstacle
+    cluster.kubectl("delete", "deployment", "payment")
     create(cluster, deployment(replicas=0))
     assert (await look(mine)).obstacle == "is scaled to zero"
     cluster.kubectl("delete", "deployment", "payment")
@@ -270,12 +273,22 @@ async def test_a_release_is_read_where_the_container_gets_it(
     await mine.set_stable(PAYMENT, NEW)
     assert (await look(mine)).stable.release == "payment@1.5.0"
     old = before.stable.template
-    await mine.set_stable(
-        PAYMENT,
-        Change(env={"SENTRY_RELEASE": old.env.get("SENTRY_RELEASE")}, references=old.references),
-    )
+    await mine.put_back(PAYMENT, old.digest, ["SENTRY_RELEASE"], image=False)
     assert written(cluster).get("env") == container.get("env")
     assert (await look(mine)).stable.template == old
+
+
+async def test_what_others_changed_meanwhile_is_not_put_back(cluster: Cluster, platform: Platforms) -> None:
+    mine = platform()
+    variables = [{"name": "SENTRY_RELEASE", "value": "payment@1.4.0"}, {"name": "COLOUR", "value": "blue"}]
+    before = await serve(cluster, mine, deployment(containers=serving(variables)))
+    await mine.set_stable(PAYMENT, Change("payment@1.5.0", image="pay:works-1", env={"COLOUR": "red", "NEW": "1"}))
+    cluster.kubectl("set", "env", "deployment/payment", "THEIRS=yes")
+    await mine.put_back(PAYMENT, before.stable.template.digest, ["SENTRY_RELEASE", "COLOUR", "NEW"], image=True)
+    found = (await look(mine)).stable.template
+    assert (found.image, found.env) == (before.stable.template.image, {**before.stable.template.env, "THEIRS": "yes"})
+    with pytest.raises(PlatformError, match="no ReplicaSet with its template from before the run"):
+        await mine.put_back(PAYMENT, "another digest", ["SENTRY_RELEASE"], image=True)
 
 
 async def test_a_release_in_a_secret_is_refused_by_name(cluster: Cluster, platform: Platforms) -> None:

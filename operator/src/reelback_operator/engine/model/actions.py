@@ -48,6 +48,17 @@ class SetStable:
 
 
 @dataclass(frozen=True, slots=True)
+class PutBack:
+    """Give the target's variables of these names, and its image if asked for, what they had in the template with the
+    digest `before`."""
+
+    target: Target
+    before: str
+    variables: tuple[str, ...]
+    image: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SetLoad:
     """Run players that send `rps` requests a second."""
 
@@ -83,4 +94,15 @@ class MarkDeploy:
         return f"{self.release}: {self.name}"
 
 
-Action = Claim | GiveBack | SetCandidate | RemoveCandidate | SetStable | SetLoad | RemoveLoad | MarkRelease | MarkDeploy
+Action = (
+    Claim
+    | GiveBack
+    | SetCandidate
+    | RemoveCandidate
+    | SetStable
+    | PutBack
+    | SetLoad
+    | RemoveLoad
+    | MarkRelease
+    | MarkDeploy
+)

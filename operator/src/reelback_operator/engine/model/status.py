@@ -88,11 +88,10 @@ class Judged(_Status):
 class TargetStatus(_Status):
     """One target: what it was before the run, and what the checks have judged of it, by their names.
 
-    `image`, `env`, `added` and `references` are the pre-image: what the release changes, as it was, and the variables
-    that were not there. `before` and `after` are the digests of the template without and with the release. `in_place`
-    says whether the target itself was asked to take it, `there` whether the release has been seen in its place,
-    `resets` how often somebody took it away again. `served` is what the old release has served until the rollback,
-    some minutes before the run included.
+    `before` and `after` are the digests of the template without and with the release; what is in it is not here, for
+    a variable's value is nobody else's business. `in_place` says whether the target itself was asked to take it,
+    `there` whether the release has been seen in its place, `resets` how often somebody took it away again. `served` is
+    what the old release has served until the rollback, some minutes before the run included.
     """
 
     name: str
@@ -100,10 +99,6 @@ class TargetStatus(_Status):
     new_release: str
     before: str = ""
     after: str = ""
-    image: str | None = None
-    env: dict[str, str] = {}
-    added: list[str] = []
-    references: dict[str, str] = {}
     in_place: bool = False
     there: bool = False
     resets: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 # The variable that faults are read from, a JSON object of numbers.
@@ -51,6 +51,14 @@ class Template:
         for name in change.references:
             plain.pop(name, None)
         return Template(change.image or self.image, plain, {**references, **change.references}, self.rest)
+
+    def part(self, variables: Sequence[str], *, image: bool) -> Change:
+        """The change that gives another template these variables, and the image if asked for, as they are here."""
+        return Change(
+            image=self.image if image else None,
+            env={name: self.env.get(name) for name in variables if name not in self.references},
+            references={name: self.references[name] for name in variables if name in self.references},
+        )
 
     @property
     def digest(self) -> str:

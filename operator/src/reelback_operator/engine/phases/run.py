@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from reelback_operator.engine.model.actions import Action, GiveBack, MarkDeploy, MarkRelease, RemoveLoad
+from reelback_operator.engine.model.actions import Action, GiveBack, MarkDeploy, MarkRelease, PutBack, RemoveLoad
 from reelback_operator.engine.model.observations import Look, Observations
 from reelback_operator.engine.model.spec import Release, Spec, Target, Verdict
 from reelback_operator.engine.model.status import Condition, ConditionType, Event, Phase, Run, Status, TargetStatus
@@ -56,9 +56,10 @@ class Step:
         patch = self.release.patch
         return Change(target.new_release, patch.image, patch.env)
 
-    def pre_image(self, target: TargetStatus) -> Change:
+    def put_back(self, target: TargetStatus) -> PutBack:
         """What takes the release back in this target."""
-        return Change(None, target.image, {**target.env, **dict.fromkeys(target.added)}, target.references)
+        known, patch = self.target(target.name), self.release.patch
+        return PutBack(known, target.before, (known.variable, *patch.env), image=patch.image is not None)
 
     @property
     def patience(self) -> float:

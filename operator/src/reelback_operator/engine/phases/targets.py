@@ -120,18 +120,13 @@ def _begin(run: Step, found: Mapping[str, Workload]) -> None:
 
 
 def _before(run: Step, release: Release, target: Target, workload: Workload) -> TargetStatus:
-    """What the target is before the run, as far as the release changes it."""
-    patch, template = release.patch, workload.stable.template
-    changed = [target.variable, *patch.env]
+    """What the target is before the run."""
+    template = workload.stable.template
     before = TargetStatus(
         name=target.name,
         old_release=workload.stable.release,
         new_release=release.of(target.name),
         before=template.digest,
-        image=template.image if patch.image else None,
-        env={name: template.env[name] for name in changed if name in template.env},
-        references={name: template.references[name] for name in changed if name in template.references},
-        added=[name for name in changed if name not in template.env and name not in template.references],
     )
     before.after = template.changed(run.change(before), target.variable).digest
     return before
@@ -212,7 +207,7 @@ def take_back(run: Step) -> bool:
             run.actions.append(RemoveCandidate(run.target(target.name)))
             gone = False
         if target.in_place and workload.stable.template.digest == target.after:
-            run.actions.append(SetStable(run.target(target.name), run.pre_image(target)))
+            run.actions.append(run.put_back(target))
             gone = False
         elif target.in_place and workload.stable.template.digest == target.before and not workload.settled:
             gone = False
