@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from reelback_operator import scrapes
 from reelback_operator.controller import Controller
-from reelback_operator.engine.model.bounds import Bounds
+from reelback_operator.engine.model.bounds import NARROW, Bounds
 from reelback_operator.handlers import registry_of
 from reelback_operator.platforms.kubernetes import KubernetesPlatform
 from reelback_operator.platforms.manifests import FIELD_MANAGER
@@ -51,8 +51,8 @@ class Settings(BaseSettings):
     sentry_project: str
     sentry_auth_token: str
     sentry_environment: str
-    allowed_variables: tuple[str, ...] = ("REELBACK_FAULTS",)
-    allowed_images: tuple[str, ...] = ()
+    allowed_variables: tuple[str, ...] = tuple(NARROW.variables)
+    allowed_images: tuple[str, ...] = tuple(NARROW.images)
 
 
 async def run(settings: Settings) -> None:

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reelback_common import edge, readiness
-from reelback_common.connections import BACKLOG, Connection
+from reelback_common.connections import BACKLOG, Connection, Server
 from reelback_common.readiness import GRACE, Ready
 from reelback_common.request import request
 from reelback_common.settings import ServiceSettings
@@ -99,14 +99,6 @@ async def _http(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
         DURATION.labels(method, route, status).observe(time.perf_counter() - started)
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers: the drain comes first."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 async def serve(
     service: str, settings: ServiceSettings, app: ASGIApp, ready: Ready, trusted_proxies: Sequence[str] = ()
 ) -> None:
@@ -134,7 +126,7 @@ async def serve(
         timeout_graceful_shutdown=int(GRACE),
         ws_max_size=64 * 1024,  # instead of 16 MiB a message, of whoever connects
     )
-    server = _Server(config)
+    server = Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     log.info("serving on %s:%d", *listener.getsockname()[:2])
     running.add_done_callback(lambda _: draining.set())  # an application that does not start must not hang here

@@ -1,4 +1,4 @@
-"""Connections of an HTTP server that end: who connects and says little or nothing does not stay.
+"""An HTTP server whose connections end: who connects and says little or nothing does not stay.
 
 Uvicorn waits for a request for ever. Enough of such connections take every descriptor of the process, and the event
 loop then says so in the log, thousands of times a second.
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_SECONDS, BODY_SECONDS = 10.0, 20.0
@@ -24,6 +27,15 @@ RESERVED = 128
 BACKLOG = RESERVED // 2
 """Connections that wait to be accepted. asyncio accepts as many in one go, while those of the last go that are too many
 are not closed yet; when no descriptor is left it goes on trying, with a traceback in the log each time."""
+
+
+class Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: the drain comes first."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to who drains."""
+        yield
 
 
 _waiting: dict[Connection, None] = {}

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator
 
 import uvicorn
 import uvloop
@@ -15,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from reelback_common import logs, metrics, pages, readiness
-from reelback_common.connections import BACKLOG, Connection
+from reelback_common.connections import BACKLOG, Connection, Server
 from reelback_common.settings import load
 from starlette.types import ASGIApp
 
@@ -26,14 +25,6 @@ from reelback_minisentry.settings import Settings
 from reelback_minisentry.store.writer import Writer
 
 log = logging.getLogger("reelback_minisentry")
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers: the drain comes first."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 def listen(host: str, port: int, name: str) -> socket.socket:
@@ -94,8 +85,8 @@ async def serve(settings: Settings) -> None:
             writing_task.result()  # it ends by itself only with an exception
 
 
-def _server(asgi: ASGIApp) -> _Server:
-    return _Server(
+def _server(asgi: ASGIApp) -> Server:
+    return Server(
         uvicorn.Config(
             asgi,
             http=Connection,

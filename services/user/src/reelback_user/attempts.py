@@ -31,8 +31,19 @@ KNOWN = 30 * 86_400
 # A budget is a hash: `tries`, and `free`, the time (s) at which the next may be made. A try is counted before its
 # password is looked at: of many at once only those within the budget are. One of an address counts when it has failed,
 # for many players may come from one.
-_BEGIN = """
+_COUNT = """
+local function count(key, free, now)
+  local over = redis.call('HINCRBY', key, 'tries', 1) - tonumber(free)
+  if over >= 0 then
+    redis.call('HSET', key, 'free', now + math.min(2 ^ (over + 1), tonumber(ARGV[1])))
+  end
+  redis.call('EXPIRE', key, ARGV[2])
+end
 local now = tonumber(redis.call('TIME')[1])
+"""
+_BEGIN = (
+    _COUNT
+    + """
 local known = redis.call('EXISTS', KEYS[4]) == 1
 local wait = 0
 for i = 1, 3 do
@@ -41,24 +52,12 @@ for i = 1, 3 do
   end
 end
 if wait > 0 then return wait end
-for _, i in ipairs(known and {1} or {1, 3}) do
-  local tries = redis.call('HINCRBY', KEYS[i], 'tries', 1)
-  local over = tries - tonumber(ARGV[i])
-  if over >= 0 then
-    redis.call('HSET', KEYS[i], 'free', now + math.min(2 ^ (over + 1), tonumber(ARGV[4])))
-  end
-  redis.call('EXPIRE', KEYS[i], ARGV[5])
-end
+count(KEYS[1], ARGV[3], now)
+if not known then count(KEYS[3], ARGV[4], now) end
 return 0
 """
-_FAILED = """
-local over = redis.call('HINCRBY', KEYS[1], 'tries', 1) - tonumber(ARGV[1])
-if over >= 0 then
-  local now = tonumber(redis.call('TIME')[1])
-  redis.call('HSET', KEYS[1], 'free', now + math.min(2 ^ (over + 1), tonumber(ARGV[2])))
-end
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-"""
+)
+_FAILED = _COUNT + "count(KEYS[1], ARGV[3], now)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class Attempts:
         names = (f"pair:{account}:{where}", f"address:{where}", f"account:{account}", f"known:{account}:{where}")
         attempt = Attempt(*(f"sign-in:{name}" for name in names))
         keys = [attempt.pair, attempt.address, attempt.account, attempt.known]
-        wait: Any = await self._begin(keys=keys, args=[PAIR, ADDRESS, ACCOUNT, MAX_PAUSE, MEMORY])
+        wait: Any = await self._begin(keys=keys, args=[MAX_PAUSE, MEMORY, PAIR, ACCOUNT])
         if wait:
             security.report("sign-in-budget", "an account or an address has tried too many passwords")
             raise Wait(f"too many sign-ins failed, try again in {wait} s", int(wait))
@@ -94,7 +93,7 @@ class Attempts:
 
     async def failed(self, attempt: Attempt) -> None:
         """The password was wrong."""
-        await self._failed(keys=[attempt.address], args=[ADDRESS, MAX_PAUSE, MEMORY])
+        await self._failed(keys=[attempt.address], args=[MAX_PAUSE, MEMORY, ADDRESS])
 
     async def succeeded(self, attempt: Attempt) -> None:
         """The password was right: the player is known at this address from now on."""

@@ -15,13 +15,14 @@ from tests.cluster.apiserver.server import NAMESPACE, Cluster
 
 PAYMENT = Target(name="payment")
 Object = dict[str, Any]
+OF_THE_DEPLOYMENT = ("minReadySeconds", "paused", "progressDeadlineSeconds", "revisionHistoryLimit")
 
 
 def deployment(image: str = "pay:works", replicas: int = 1, **spec: Any) -> Object:
     """The team's Deployment; what is more in `spec` is about its pods."""
     container = {"name": "payment", "image": image, "env": [{"name": "SENTRY_RELEASE", "value": "payment@1.4.0"}]}
     labels = {"app": "payment"}
-    above = {key: spec.pop(key) for key in ("minReadySeconds", "paused", "progressDeadlineSeconds") if key in spec}
+    above = {key: spec.pop(key) for key in OF_THE_DEPLOYMENT if key in spec}
     pod = {"terminationGracePeriodSeconds": 30, "containers": [container], **spec}
     template = {"metadata": {"labels": labels}, "spec": pod}
     return {

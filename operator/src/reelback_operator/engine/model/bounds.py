@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from reelback_operator.engine.model.spec import Release
+from reelback_operator.engine.model.workload import FAULTS_VARIABLE
 
 # They decide what code a process runs, or whom it talks to, in most languages' runtimes. No allow-list holds them.
 NEVER = (
@@ -21,7 +22,7 @@ class Bounds:
     """`variables` are patterns of those that a release may set; `images` are prefixes of those that it may bring,
     beside other tags of the target's own."""
 
-    variables: Sequence[str] = ("REELBACK_FAULTS",)
+    variables: Sequence[str] = (FAULTS_VARIABLE,)
     images: Sequence[str] = ()
 
     def refusal(self, release: Release, variable: str, image: str | None) -> str:
