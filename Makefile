@@ -64,7 +64,7 @@ lint: $(VENV)/dev ## format, types, imports, and that the stubs are those of pro
 	  diff -r "$$fresh/reelback" $(STUBS)/reelback || { echo "the stubs are not those of proto/: run make proto"; exit 1; }
 
 test: $(VENV)/dev ## every test that needs neither Docker nor Kubernetes
-	$(BIN)/pytest -n 2 --no-loadscope-reorder
+	$(BIN)/pytest -n 3 --no-loadscope-reorder
 
 chaos: $(VENV)/local ## players bet for a minute while servers are killed; then the money is counted
 	@$(BIN)/python -m tests.chaos

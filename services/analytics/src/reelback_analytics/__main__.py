@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pymongo.errors import PyMongoError
 from reelback.v1.analytics_pb2_grpc import add_AnalyticsServicer_to_server
 from reelback.v1.game_pb2_grpc import GameStub
-from reelback_common import client, mongo, server, settings, telemetry
+from reelback_common import client, mongo, server, settings, tasks, telemetry
 from reelback_common.consumer import Consumer
 from reelback_common.kafka import KafkaUrl
 from reelback_common.outbox import Relay
@@ -95,7 +95,7 @@ async def serve(options: Settings) -> None:
 
             # One that dies takes the process with it.
             async with asyncio.TaskGroup() as beside:
-                tasks = [beside.create_task(work) for work in (count(), paytables.run(), relay.run())]
+                running = [beside.create_task(work) for work in (count(), paytables.run(), relay.run())]
                 await server.serve(
                     "analytics",
                     options,
@@ -103,9 +103,8 @@ async def serve(options: Settings) -> None:
                     ready,
                     ["reelback.v1.Analytics"],
                 )
-                for task in tasks:  # what is being counted may still raise an alert: the relay ends last
-                    task.cancel()
-                    await asyncio.wait([task])
+                for task in running:  # what is being counted may still raise an alert: the relay ends last
+                    await tasks.end(task)
     finally:
         await database.client.close()
 

@@ -6,7 +6,7 @@ import asyncio
 
 from reelback.v1.game_pb2_grpc import add_GameServicer_to_server
 from reelback.v1.payment_pb2_grpc import PaymentStub
-from reelback_common import client, mongo, server, settings, telemetry
+from reelback_common import client, mongo, server, settings, tasks, telemetry
 from reelback_common.kafka import KafkaUrl
 from reelback_common.outbox import Relay
 
@@ -39,12 +39,14 @@ async def serve(options: Settings) -> None:
             game = Game(CLASSIC, table)
             # One that dies takes the process with it.
             async with asyncio.TaskGroup() as beside:
-                tasks = [beside.create_task(relay.run(), name="relay"), beside.create_task(table.sweep(), name="sweep")]
+                running = [
+                    beside.create_task(relay.run(), name="relay"),
+                    beside.create_task(table.sweep(), name="sweep"),
+                ]
                 await server.serve(
                     "game", options, lambda it: add_GameServicer_to_server(game, it), rounds.ready, ["reelback.v1.Game"]
                 )
-                for task in tasks:
-                    task.cancel()
+                await tasks.end(*running)
     finally:
         await database.client.close()
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from reelback_common import logs, metrics, pages, readiness
+from reelback_common import logs, metrics, pages, readiness, tasks
 from reelback_common.connections import BACKLOG, Connection, Server
 from reelback_common.settings import load
 from starlette.types import ASGIApp
@@ -75,8 +75,7 @@ async def serve(settings: Settings) -> None:
             await asyncio.gather(*running)
         finally:
             stop.cancel()
-            writing_task.cancel()
-            await asyncio.wait({writing_task})
+            await tasks.end(writing_task)
             await redis.aclose()
             await writing.aclose()
             await asyncio.to_thread(scraped.shutdown)

@@ -9,7 +9,7 @@ import httpx2
 from pymongo.errors import PyMongoError
 from reelback.v1.notification_pb2_grpc import add_NotificationServicer_to_server
 from reelback.v1.user_pb2_grpc import UserStub
-from reelback_common import client, mongo, server, settings, telemetry
+from reelback_common import client, mongo, server, settings, tasks, telemetry
 from reelback_common.consumer import Consumer
 from reelback_common.kafka import KafkaUrl
 from reelback_common.readiness import GRACE
@@ -76,7 +76,7 @@ async def serve(options: Settings) -> None:
         async with (
             client.connect(options.user_target, ["reelback.v1.User/GetProfile"]) as user,
             httpx2.AsyncClient(timeout=webhooks.TIMEOUT) as http,
-            asyncio.TaskGroup() as tasks,
+            asyncio.TaskGroup() as beside,
         ):
             lanes = {
                 channel: Lane(channel, route, store, Breaker(), Retries())
@@ -84,8 +84,8 @@ async def serve(options: Settings) -> None:
             }
             intake = Intake(store, lanes, lambda channel: lanes[channel].wake())
             consumer = Consumer(options.kafka_url, "notification", TOPICS, intake.handle, retry=(PyMongoError,))
-            consuming = tasks.create_task(consumer.run(), name="consumer")
-            sending = [tasks.create_task(lane.run(), name=channel) for channel, lane in lanes.items()]
+            consuming = beside.create_task(consumer.run(), name="consumer")
+            sending = [beside.create_task(lane.run(), name=channel) for channel, lane in lanes.items()]
 
             async def ready() -> None:
                 await store.ready()
@@ -99,12 +99,11 @@ async def serve(options: Settings) -> None:
                 ready,
                 ["reelback.v1.Notification"],
             )
-            consuming.cancel()
+            await tasks.end(consuming)
             for lane in lanes.values():
                 lane.end()
             _, late = await asyncio.wait(sending, timeout=GRACE)
-            for task in late:
-                task.cancel()
+            await tasks.end(*late)
     finally:
         await database.client.close()
 

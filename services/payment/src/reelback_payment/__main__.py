@@ -6,7 +6,7 @@ import asyncio
 
 from reelback.v1.payment_pb2_grpc import add_PaymentServicer_to_server
 from reelback.v1.user_pb2_grpc import UserStub
-from reelback_common import client, kafka, mongo, outbox, server, settings, telemetry
+from reelback_common import client, kafka, mongo, outbox, server, settings, tasks, telemetry
 
 from reelback_payment.failures import Failures
 from reelback_payment.messages import TOPIC
@@ -49,7 +49,7 @@ async def serve(options: Settings) -> None:
                     "reelback.v1.Payment/Decide": options.staff_token.get_secret_value(),
                 },
             )
-            publishing.cancel()
+            await tasks.end(publishing)
     finally:
         await database.client.close()
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 from reelback.v1.user_pb2_grpc import add_UserServicer_to_server
-from reelback_common import mongo, redis, server, settings, telemetry
+from reelback_common import mongo, redis, server, settings, tasks, telemetry
 from reelback_common.kafka import KafkaUrl
 from reelback_common.outbox import Relay
 
@@ -53,7 +53,7 @@ async def serve(options: Settings) -> None:
                 ["reelback.v1.User"],
                 tokens={"reelback.v1.User/DecideKyc": options.staff_token.get_secret_value()},
             )
-            relaying.cancel()
+            await tasks.end(relaying)
     finally:
         await cache.aclose()
         await database.client.close()
