@@ -11,8 +11,9 @@ from google.protobuf.duration_pb2 import Duration
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 from reelback.v1 import analytics_pb2
 from reelback.v1.analytics_pb2_grpc import AnalyticsStub
-from reelback_common import faults, mongo_spans
+from reelback_common import faults
 from reelback_common.client import Channel
+from reelback_telemetry import mongo as mongo_spans
 
 from tests.unit.analytics.conftest import MACHINE, Instance
 from tests.unit.analytics.making import failed, moved, played, registered

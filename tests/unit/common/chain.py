@@ -14,6 +14,8 @@ from typing import Any
 import grpc
 from reelback.v1 import game_pb2, game_pb2_grpc, payment_pb2, payment_pb2_grpc
 from reelback_common import asgi, client, faults, server, settings, telemetry
+from reelback_telemetry.asgi import message as message_request
+from reelback_telemetry.context import set_player, trace_id
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -33,7 +35,7 @@ class Back(payment_pb2_grpc.PaymentServicer):
     """Payment: a bet of 13 raises, of 14 is refused, of 15 takes a second."""
 
     async def Charge(self, request: payment_pb2.MoveRequest, context: Any) -> payment_pb2.Entry:
-        telemetry.set_player(request.player_id)
+        set_player(request.player_id)
         await faults.inject("payment.charge.latency_ms")
         if request.amount == 13:
             raise ValueError(SECRET)
@@ -104,18 +106,18 @@ class Middle(game_pb2_grpc.GameServicer):
 def front(game: game_pb2_grpc.GameAsyncStub) -> Starlette:
     async def spin(bet: int) -> dict[str, Any]:
         played = await game.Spin(game_pb2.SpinRequest(player_id="p1", bet=bet))
-        return {"trace_id": telemetry.trace_id(), "win": played.win, "headers": played.round_id}
+        return {"trace_id": trace_id(), "win": played.win, "headers": played.round_id}
 
     async def post_spin(request: Request) -> JSONResponse:
         try:
             return JSONResponse(await spin(int(request.path_params["bet"])))
         except grpc.aio.AioRpcError as error:
             status = 409 if error.code() is grpc.StatusCode.FAILED_PRECONDITION else 502
-            return JSONResponse({"trace_id": telemetry.trace_id(), "code": error.code().name}, status)
+            return JSONResponse({"trace_id": trace_id(), "code": error.code().name}, status)
 
     async def streams(request: Request) -> JSONResponse:
         answer = await game.ListRounds(game_pb2.ListRoundsRequest(limit=int(request.path_params["first"])))
-        return JSONResponse({"trace_id": telemetry.trace_id(), "joined": answer.rounds[0].round_id})
+        return JSONResponse({"trace_id": trace_id(), "joined": answer.rounds[0].round_id})
 
     async def boom(request: Request) -> JSONResponse:
         raise RuntimeError(SECRET)
@@ -126,11 +128,11 @@ def front(game: game_pb2_grpc.GameAsyncStub) -> Starlette:
     async def play(socket: WebSocket) -> None:
         await socket.accept()
         async for message in socket.iter_json():
-            with asgi.message("WS spin", message.get("trace")):
+            with message_request("WS spin", message.get("trace")):
                 await socket.send_json(await spin(message["bet"]))
 
     async def failed(request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"trace_id": telemetry.trace_id()}, 500)
+        return JSONResponse({"trace_id": trace_id()}, 500)
 
     return Starlette(
         routes=[

@@ -16,7 +16,7 @@ from reelback_common import kafka, settings, telemetry
 from reelback_common.consumer import Consumer, Poison
 from reelback_common.events import Outgoing, trace_headers
 from reelback_common.outbox import Relay
-from reelback_common.request import request
+from reelback_telemetry.request import request
 
 from tests.unit.common.kafka_parts import MemoryOutbox, beside
 from tests.unit.common.waiting import until

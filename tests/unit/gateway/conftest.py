@@ -21,7 +21,7 @@ from reelback.v1.game_pb2_grpc import GameStub
 from reelback.v1.notification_pb2_grpc import NotificationStub, add_NotificationServicer_to_server
 from reelback.v1.payment_pb2_grpc import PaymentStub
 from reelback.v1.user_pb2_grpc import UserStub
-from reelback_common import asgi, client, faults, redis
+from reelback_common import client, faults, redis
 from reelback_common.client import Channel
 from reelback_game.store import Rounds
 from reelback_gateway import app
@@ -33,6 +33,7 @@ from reelback_notification.messages import Channel as Way
 from reelback_notification.service import Notification
 from reelback_notification.store import Store
 from reelback_payment.store import Wallets
+from reelback_telemetry.asgi import instrument
 from reelback_user.store import Accounts
 
 from tests.unit import services
@@ -66,7 +67,7 @@ async def serve(backend: Backend) -> AsyncIterator[Gateway]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = uvicorn.Server(uvicorn.Config(asgi.instrument(application), log_config=None))
+        server = uvicorn.Server(uvicorn.Config(instrument(application), log_config=None))
         task = asyncio.create_task(server.serve([listener]))
         try:
             async with httpx2.AsyncClient(base_url=url) as http:

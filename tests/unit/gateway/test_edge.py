@@ -11,8 +11,8 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
-from reelback_common import security
 from reelback_gateway.tokens import Claims
+from reelback_telemetry import security
 
 from tests.unit.common.waiting import until
 from tests.unit.gateway.conftest import Gateway, platform

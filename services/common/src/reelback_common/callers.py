@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import grpc
+from reelback_telemetry import security
 
-from reelback_common import refusals, security
+from reelback_common import refusals
 
 TOKEN = "reelback-caller-token"  # noqa: S105 - the metadata's name
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"

@@ -21,8 +21,10 @@ from typing import Any
 import grpc
 from opentelemetry import propagate, trace
 from opentelemetry.trace import Span, SpanKind
+from reelback_telemetry import rpc
 
-from reelback_common import callers, rpc
+from reelback_common import callers
+from reelback_common.deadline import deadline
 
 DEADLINE = 5.0
 """Seconds a call may take when neither the call nor the request it is made for says less."""
@@ -122,7 +124,7 @@ class Channel(grpc.aio.Channel):
 
     def _remaining(self, timeout: float | None) -> float:
         limit = self._deadline if timeout is None else min(timeout, self._deadline)
-        if (end := rpc.deadline.get()) is not None:
+        if (end := deadline.get()) is not None:
             limit = min(limit, end - asyncio.get_running_loop().time())
         return max(limit, 0)
 

@@ -15,11 +15,13 @@ from google.protobuf.message import DecodeError
 from opentelemetry.trace import SpanKind
 from prometheus_client import Histogram
 from reelback.v1 import events_pb2
+from reelback_telemetry import scrubbing
+from reelback_telemetry.context import set_player
+from reelback_telemetry.request import request
 
-from reelback_common import kafka, scrubbing, telemetry
+from reelback_common import kafka
 from reelback_common.events import DEAD_LETTERS
 from reelback_common.member import Member
-from reelback_common.request import request
 
 PLAYERS = 16
 """How many players' events are processed at the same time."""
@@ -169,7 +171,7 @@ class Consumer:
             with request(f"process {topic}", carrier, attributes, kind=SpanKind.CONSUMER) as span:
                 event = _parse(message)
                 span.set_attribute("messaging.message.id", event.event_id)
-                telemetry.set_player(event.player_id)
+                set_player(event.player_id)
                 await self._insist(event, ending)
         except Exception as error:
             letter = _dead_letter(message, self._group, error)

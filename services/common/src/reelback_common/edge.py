@@ -1,38 +1,11 @@
-"""What callers from outside may say of a trace, and who they are.
-
-Whoever can reach an HTTP port can send any header. Of a trace its id and the caller's span are taken, so that a
-browser's trace goes on here. Whether it is sampled is decided here: a caller that could switch it off would hide its
-failures from the release's figures.
-"""
+"""Who callers from outside are."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_network
 
-from reelback_common.propagation import BAGGAGE, SENTRY_TRACE, TRACE
-
-TRACEPARENT = "traceparent"
 IPV6_PREFIX = 64
 """Bits of an IPv6 address that its owner has been given: who has one has all of them."""
-
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})(?:-.*)?")
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
-def carrier(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The trace headers of a request of ASGI that are passed on: ids, sampled, and baggage."""
-    found = {key.decode("latin-1"): value.decode("latin-1").strip() for key, value in headers if key in _NAMES}
-    kept = {BAGGAGE: found[BAGGAGE]} if BAGGAGE in found else {}
-    match = _TRACEPARENT.fullmatch(found.get(TRACEPARENT, "")) or SENTRY_TRACE.fullmatch(found.get(TRACE, ""))
-    return kept | ({TRACEPARENT: f"00-{match[1]}-{match[2]}-01"} if match else {})
-
-
-def method(scope: Mapping[str, object]) -> str:
-    """The request's method for names and labels; `OTHER` for what is none, as anybody can make up more."""
-    name = str(scope["method"])
-    return name if name in _METHODS else "OTHER"
 
 
 def address(host: str) -> str:
@@ -44,6 +17,3 @@ def address(host: str) -> str:
     if found.version == 4:
         return str(found)
     return str(found.ipv4_mapped or ip_network((found, IPV6_PREFIX), strict=False))
-
-
-_NAMES = frozenset(name.encode() for name in (TRACEPARENT, TRACE, BAGGAGE))

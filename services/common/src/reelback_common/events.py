@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from opentelemetry import propagate
 from reelback.v1 import events_pb2
-
-from reelback_common.propagation import BAGGAGE
+from reelback_telemetry.propagation import BAGGAGE
 
 TOPICS: Mapping[str, tuple[str, ...]] = {
     "bets": ("round_settled",),

@@ -6,8 +6,7 @@ from typing import Any
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-
-from reelback_common.mongo_spans import CommandSpans
+from reelback_telemetry.mongo import CommandSpans
 
 Document = dict[str, Any]
 

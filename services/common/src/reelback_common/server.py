@@ -10,10 +10,11 @@ from contextlib import suppress
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from reelback_telemetry.rpc_server import Telemetry
 
 from reelback_common import readiness
+from reelback_common.answering import Answering
 from reelback_common.callers import Callers
-from reelback_common.interceptor import Telemetry
 from reelback_common.readiness import GRACE, Ready
 from reelback_common.settings import ServiceSettings
 
@@ -49,7 +50,7 @@ class Server:
         self._ready = ready
         self._names = ("", *services)
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(interceptors=[Telemetry(), Callers(tokens or {})], options=OPTIONS)
+        self._server = grpc.aio.server(interceptors=[Telemetry(), Answering(), Callers(tokens or {})], options=OPTIONS)
         self._poll: asyncio.Task[None] | None = None
         self._stopping = False
         register(self._server)

@@ -1,187 +1,32 @@
-"""Traces, errors, sessions, logs and metrics of a service.
-
-OpenTelemetry is the only tracer. The Sentry SDK takes errors, logs and sessions, and reads the trace and span of
-each from OpenTelemetry; both families of headers go over the wire, so that either kind of neighbour can join.
-"""
+"""Telemetry of a service of this stack: the library's, the metrics server, and the faults that are on."""
 
 from __future__ import annotations
 
-import threading
-from typing import Self
+from reelback_telemetry import sdk
 
-import sentry_sdk
-from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.propagate import set_global_textmap
-from opentelemetry.propagators.composite import CompositePropagator
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Tracer
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from sentry_sdk.consts import EndpointType
-from sentry_sdk.integrations.atexit import AtexitIntegration
-from sentry_sdk.integrations.dedupe import DedupeIntegration
-from sentry_sdk.integrations.excepthook import ExcepthookIntegration
-from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
-from sentry_sdk.integrations.otlp import OTLPIntegration
-from sentry_sdk.integrations.threading import ThreadingIntegration
-from sentry_sdk.utils import Dsn
-
-from reelback_common import faults, logs, metrics, scrubbing
-from reelback_common.propagation import SentryHeaders
+from reelback_common import faults, metrics
 from reelback_common.settings import ServiceSettings
 
-EXPORT_SECONDS = 5.0
-"""How long a batch of spans is tried to be delivered; then it is dropped."""
 
-SPAN_DELAY_MS = 250
-"""How long spans wait for others: a verdict cannot come before the spans that it rests on."""
-
-CLOSE_SECONDS = 2.0
-"""How long the last spans, errors and sessions each have at the end."""
-
-SESSION_SECONDS = 10
-"""How often sessions are sent; the SDK's own minute is long beside a rollout of seconds."""
-
-
-_BACKEND_LOGGERS = (
-    "librdkafka",
-    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
-    "opentelemetry.sdk._shared_internal",
-    "urllib3.connectionpool",
-)
-
-
-class _ReleaseAttributes(SpanProcessor):
-    """Marks every span: Sentry reads release and environment from the span, not from the resource."""
-
-    def __init__(self, release: str, environment: str) -> None:
-        self._attributes = {"sentry.release": release, "sentry.environment": environment}
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        span.set_attributes(self._attributes)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        pass
-
-
-class Telemetry:
-    """What `start` has started; `close` (or the end of `with`) sends what is left, and gives up after a few seconds."""
-
-    def __init__(self, provider: TracerProvider | None) -> None:
-        self._provider = provider
-
-    def close(self) -> None:
-        """Flush spans, errors, logs, metrics and sessions."""
-        if self._provider is None:
-            return
-        # The provider itself would wait half a minute for a backend that is away.
-        last = threading.Thread(target=self._provider.shutdown, daemon=True)
-        last.start()
-        last.join(CLOSE_SECONDS)
-        sentry_sdk.get_client().close(timeout=CLOSE_SECONDS)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def start(service: str, settings: ServiceSettings) -> Telemetry:
+def start(service: str, settings: ServiceSettings) -> sdk.Telemetry:
     """Start logs, traces, errors and the metrics server of this process; once a process.
 
     Without a DSN and an OTLP endpoint nothing is sent; with OTEL_SDK_DISABLED there is neither a span nor an error to
     send, only logs and the metrics server. A metrics port in use ends the process with one line.
     """
-    release = settings.sentry_release or f"{service}@0.0.0"
-    logs.configure(service, release, settings.log_level, quiet=_BACKEND_LOGGERS)
     faults.configure(settings.reelback_faults)
-
-    provider = None if settings.otel_sdk_disabled else _start_sdks(service, settings, release)
+    telemetry = sdk.start(
+        service,
+        release=settings.sentry_release,
+        environment=settings.sentry_environment,
+        dsn=settings.sentry_dsn,
+        otlp_endpoint=settings.otlp_endpoint,
+        in_app=[f"reelback_{service}"],
+        log_level=settings.log_level,
+        enabled=not settings.otel_sdk_disabled,
+    )
     try:
         metrics.serve(settings.host, settings.metrics_port)
     except OSError as error:
         raise SystemExit(f"METRICS_PORT {settings.metrics_port}: {error.strerror or error}") from None
-    return Telemetry(provider)
-
-
-def _start_sdks(service: str, settings: ServiceSettings, release: str) -> TracerProvider:
-    environment = settings.sentry_environment
-    resource = {"service.name": service, "service.version": release, "deployment.environment.name": environment}
-    provider = TracerProvider(resource=Resource.create(resource))
-    provider.add_span_processor(_ReleaseAttributes(release, environment))
-    if exporter := _exporter(settings):
-        provider.add_span_processor(
-            BatchSpanProcessor(exporter, max_queue_size=4096, schedule_delay_millis=SPAN_DELAY_MS)
-        )
-    trace.set_tracer_provider(provider)
-    _start_sentry(service, settings, release, environment)
-    # The last one wins when a caller sends both: traceparent also has the state of other people's tracers.
-    set_global_textmap(CompositePropagator([SentryHeaders(), TraceContextTextMapPropagator()]))
-    return provider
-
-
-def _exporter(settings: ServiceSettings) -> OTLPSpanExporter | None:
-    """Where spans go: a collector if one is named, else the DSN's own OTLP path."""
-    if settings.otlp_endpoint:
-        return OTLPSpanExporter(endpoint=settings.otlp_endpoint, timeout=EXPORT_SECONDS)
-    if settings.sentry_dsn:
-        auth = Dsn(settings.sentry_dsn).to_auth("reelback")
-        return OTLPSpanExporter(
-            endpoint=auth.get_api_url(EndpointType.OTLP_TRACES),
-            headers={"X-Sentry-Auth": auth.to_header()},
-            timeout=EXPORT_SECONDS,
-        )
-    return None
-
-
-def _start_sentry(service: str, settings: ServiceSettings, release: str, environment: str) -> None:
-    sentry_sdk.init(
-        dsn=settings.sentry_dsn or None,
-        release=release,
-        environment=environment,
-        # The list is ours: the SDK's own would import every library it knows, and instrument some of them twice.
-        default_integrations=False,
-        integrations=[
-            AtexitIntegration(callback=lambda *_: None),
-            DedupeIntegration(),
-            ExcepthookIntegration(),
-            LoggingIntegration(capture_sentry_logs=True),
-            OTLPIntegration(setup_otlp_traces_exporter=False, setup_propagator=False, capture_exceptions=False),
-            ThreadingIntegration(),
-        ],
-        # Among all else that a request carries, the variables of a frame would show passwords and addresses.
-        data_collection={"user_info": False, "http_bodies": [], "stack_frame_variables": False},
-        before_send=lambda event, _: scrubbing.tree(event),
-        before_send_log=lambda log, _: scrubbing.tree(log),
-        before_send_metric=lambda metric, _: scrubbing.tree(metric),
-        in_app_include=[f"reelback_{service}"],
-        in_app_exclude=["reelback_common"],
-    )
-    client = sentry_sdk.get_client()
-    if isinstance(client, sentry_sdk.Client):
-        client.session_flusher.flush_interval = SESSION_SECONDS
-    # What these log has been sent as an event already, with its trace, or says that nothing can be sent. The SDK would
-    # drop a second event by itself, but report a loss that is none.
-    for name in ("reelback_common.request", "grpc._cython.cygrpc", "uvicorn.error", *_BACKEND_LOGGERS):
-        ignore_logger(name)
-
-
-def tracer(name: str) -> Tracer:
-    """A tracer for custom spans of the module `name`."""
-    return trace.get_tracer(name)
-
-
-def trace_id() -> str:
-    """The trace that is being worked on, as 32 hex digits; empty when there is none."""
-    context = trace.get_current_span().get_span_context()
-    return trace.format_trace_id(context.trace_id) if context.is_valid else ""
-
-
-def set_player(player_id: str) -> None:
-    """Say for whom the current request is done; only ever the pseudonymous id."""
-    sentry_sdk.get_isolation_scope().set_user({"id": player_id})
-    trace.get_current_span().set_attribute("user.id", player_id)
+    return telemetry

@@ -9,7 +9,9 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from reelback.v1 import user_pb2
-from reelback_common import edge, security, telemetry
+from reelback_common import edge
+from reelback_telemetry import security
+from reelback_telemetry.context import set_player
 
 from reelback_gateway.limits import Limiter
 from reelback_gateway.problems import Problem
@@ -44,7 +46,7 @@ class Backend:
         if session.player_id != claims.player_id:
             security.report("token-of-another", "a token names another player than its session")
             raise unauthenticated("the token is not valid, sign in again")
-        telemetry.set_player(claims.player_id)
+        set_player(claims.player_id)
         return claims
 
 

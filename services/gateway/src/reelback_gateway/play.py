@@ -18,7 +18,7 @@ from opentelemetry import propagate
 from opentelemetry.trace import Status, StatusCode
 from pydantic import ValidationError
 from reelback.v1 import game_pb2
-from reelback_common import asgi
+from reelback_telemetry import asgi
 
 from reelback_gateway import problems
 from reelback_gateway.backend import Backend, BackendOf, address, check_address

@@ -11,7 +11,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from grpc import StatusCode
-from reelback_common import refusals, telemetry
+from reelback_common import refusals
+from reelback_telemetry.context import trace_id
 from starlette.exceptions import HTTPException
 
 HTTP_STATUS: Mapping[StatusCode, int] = {
@@ -55,7 +56,7 @@ class Problem(HTTPException):
             "status": self.status_code,
             "detail": self.detail,
             **self._members,
-            "trace_id": telemetry.trace_id(),
+            "trace_id": trace_id(),
         }
 
     def response(self) -> JSONResponse:

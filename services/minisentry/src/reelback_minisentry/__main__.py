@@ -13,9 +13,10 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from reelback_common import logs, metrics, pages, readiness, tasks
+from reelback_common import metrics, pages, readiness, tasks
 from reelback_common.connections import BACKLOG, Connection, Server
 from reelback_common.settings import load
+from reelback_telemetry import logs
 from starlette.types import ASGIApp
 
 from reelback_minisentry import app

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from prometheus_client import Counter
 from pymongo.errors import PyMongoError
-from reelback_common.request import request
+from reelback_telemetry.request import request
 
 from reelback_notification.failures import Deferred, Later, Refused, Unreachable, Unverified
 from reelback_notification.messages import Message

@@ -8,8 +8,8 @@ import grpc
 from grpc import StatusCode
 from pymongo.errors import ConnectionFailure
 from reelback.v1 import notification_pb2, notification_pb2_grpc
-from reelback_common import telemetry
 from reelback_common.refusals import refusing
+from reelback_telemetry.context import set_player
 
 from reelback_notification.intake import Intake
 from reelback_notification.messages import Message
@@ -40,7 +40,7 @@ class Notification(notification_pb2_grpc.NotificationServicer):
         """What a player wants to hear."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             check_identifier("player_id", request.player_id)
-            telemetry.set_player(request.player_id)
+            set_player(request.player_id)
             return _preferences(await self._store.preferences(request.player_id))
 
     async def SetPreferences(
@@ -51,7 +51,7 @@ class Notification(notification_pb2_grpc.NotificationServicer):
             preferences = Preferences(
                 request.player_id, request.email, request.sms, request.push, request.marketing, request.phone
             )
-            telemetry.set_player(request.player_id)
+            set_player(request.player_id)
             await self._store.set_preferences(preferences)
         return _preferences(preferences)
 
@@ -61,7 +61,7 @@ class Notification(notification_pb2_grpc.NotificationServicer):
         """The newest messages first."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             check_identifier("player_id", request.player_id)
-            telemetry.set_player(request.player_id)
+            set_player(request.player_id)
             if not 0 <= request.limit <= 500:
                 raise Invalid(f"limit: must be from 0 to 500, not {request.limit}")
             found = await self._store.history(request.player_id, request.limit or 50)
@@ -73,7 +73,7 @@ class Notification(notification_pb2_grpc.NotificationServicer):
         """The first mail again."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             check_identifier("player_id", request.player_id)
-            telemetry.set_player(request.player_id)
+            set_player(request.player_id)
             await self._intake.send_code(request.player_id)
         return notification_pb2.SendCodeResponse()
 

@@ -11,8 +11,9 @@ import grpc
 from grpc import StatusCode
 from pymongo.errors import ConnectionFailure
 from reelback.v1 import payment_pb2, payment_pb2_grpc
-from reelback_common import faults, telemetry
+from reelback_common import faults
 from reelback_common.refusals import refusing
+from reelback_telemetry.context import set_player
 
 from reelback_payment import limits
 from reelback_payment.failures import Failures
@@ -153,7 +154,7 @@ class Payment(payment_pb2_grpc.PaymentServicer):
         """Move money once `check` has raised nothing."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             move = asked(request.request_id, request.player_id, kind, request.amount, request.reference)
-            telemetry.set_player(move.player_id)
+            set_player(move.player_id)
             async with self._failures.recorded(move):
                 if check:
                     await check(move)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
-from reelback_common import security
 from reelback_common.refusals import Wait
+from reelback_telemetry import security
 
 PAIR, ADDRESS, ACCOUNT = 5, 20, 50
 """Free tries of each budget."""

@@ -15,10 +15,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from reelback.v1 import user_pb2, user_pb2_grpc
-from reelback_common import faults, telemetry
+from reelback_common import faults
 from reelback_common.events import Outgoing, trace_headers
 from reelback_common.refusals import Wait, refusing
 from reelback_common.verification import email_code
+from reelback_telemetry.context import set_player
 
 from reelback_user import passwords
 from reelback_user.accounts import (
@@ -96,7 +97,7 @@ class User(user_pb2_grpc.UserServicer):
                 await self._attempts.failed(attempt)
                 raise Denied("email or password is wrong")
             await self._attempts.succeeded(attempt)
-            telemetry.set_player(account.player_id)
+            set_player(account.player_id)
             return _session(await self._sessions.open(account.player_id))
 
     async def CheckSession(self, request: user_pb2.CheckSessionRequest, context: Context) -> user_pb2.Session:
@@ -105,7 +106,7 @@ class User(user_pb2_grpc.UserServicer):
             session = await self._sessions.find(request.session_id)
             if session is None:
                 raise Denied("the session has ended, sign in again")
-        telemetry.set_player(session.player_id)
+        set_player(session.player_id)
         return _session(session)
 
     async def SignOut(self, request: user_pb2.SignOutRequest, context: Context) -> user_pb2.SignOutResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from opentelemetry import trace
-from reelback_common.propagation import BAGGAGE_LENGTH, SentryHeaders
+from reelback_telemetry.propagation import BAGGAGE_LENGTH, SentryHeaders
 
 TRACE, SPAN = "0123456789abcdef0123456789abcdef", "0123456789abcdef"
 headers = SentryHeaders()

@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 
 import orjson
 from opentelemetry import trace
-
-from reelback_common import scrubbing
+from reelback_telemetry import scrubbing
 
 
 class JsonFormatter(logging.Formatter):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-
 import grpc
 from opentelemetry.trace import Span, Status, StatusCode
 
@@ -18,9 +16,6 @@ SERVER_FAILURES = frozenset(
     }
 )
 """What a server answers for when it fails; any other answer is the caller's mistake, or what the caller asked for."""
-
-deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-"""When the call that is being answered must have ended, on the event loop's clock; calls made for it end by then."""
 
 
 def attributes(path: str) -> dict[str, str]:

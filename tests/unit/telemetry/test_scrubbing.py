@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reelback_common import scrubbing
+from reelback_telemetry import scrubbing
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,169 @@
+"""Traces, errors, sessions and logs of a process: how the SDKs are put together.
+
+OpenTelemetry is the only tracer. The Sentry SDK takes errors, logs and sessions, and reads the trace and span of
+each from OpenTelemetry; both families of headers go over the wire, so that either kind of neighbour can join.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Self
+
+import sentry_sdk
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagate import set_global_textmap
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from reelback_telemetry import logs, scrubbing
+from reelback_telemetry.propagation import SentryHeaders
+from sentry_sdk.consts import EndpointType
+from sentry_sdk.integrations.atexit import AtexitIntegration
+from sentry_sdk.integrations.dedupe import DedupeIntegration
+from sentry_sdk.integrations.excepthook import ExcepthookIntegration
+from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
+from sentry_sdk.integrations.otlp import OTLPIntegration
+from sentry_sdk.integrations.threading import ThreadingIntegration
+from sentry_sdk.utils import Dsn
+
+EXPORT_SECONDS = 5.0
+"""How long a batch of spans is tried to be delivered; then it is dropped."""
+
+SPAN_DELAY_MS = 250
+"""How long spans wait for others: a verdict cannot come before the spans that it rests on."""
+
+CLOSE_SECONDS = 2.0
+"""How long the last spans, errors and sessions each have at the end."""
+
+SESSION_SECONDS = 10
+"""How often sessions are sent; the SDK's own minute is long beside a rollout of seconds."""
+
+
+_BACKEND_LOGGERS = (
+    "librdkafka",
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.sdk._shared_internal",
+    "urllib3.connectionpool",
+)
+
+
+class _ReleaseAttributes(SpanProcessor):
+    """Marks every span: Sentry reads release and environment from the span, not from the resource."""
+
+    def __init__(self, release: str, environment: str) -> None:
+        self._attributes = {"sentry.release": release, "sentry.environment": environment}
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        span.set_attributes(self._attributes)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        pass
+
+
+class Telemetry:
+    """What `start` has started; `close` (or the end of `with`) sends what is left, and gives up after a few seconds."""
+
+    def __init__(self, provider: TracerProvider | None) -> None:
+        self._provider = provider
+
+    def close(self) -> None:
+        """Flush spans, errors, logs, metrics and sessions."""
+        if self._provider is None:
+            return
+        # The provider itself would wait half a minute for a backend that is away.
+        last = threading.Thread(target=self._provider.shutdown, daemon=True)
+        last.start()
+        last.join(CLOSE_SECONDS)
+        sentry_sdk.get_client().close(timeout=CLOSE_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def start(
+    service: str,
+    *,
+    release: str = "",
+    environment: str = "local",
+    dsn: str = "",
+    otlp_endpoint: str = "",
+    in_app: Sequence[str] = (),
+    log_level: str = "INFO",
+    enabled: bool = True,
+) -> Telemetry:
+    """Start logs, traces and errors of this process; once a process, before anything is served.
+
+    `dsn` is where errors and sessions go, and spans too unless `otlp_endpoint` names a collector; without both nothing
+    is sent. `in_app` are the packages whose frames are the service's own. Not `enabled`: there is neither a span nor an
+    error to send, only logs. ValueError for a DSN that is none.
+    """
+    release = release or f"{service}@0.0.0"
+    logs.configure(service, release, log_level, quiet=_BACKEND_LOGGERS)
+    if not enabled:
+        return Telemetry(None)
+    resource = {"service.name": service, "service.version": release, "deployment.environment.name": environment}
+    provider = TracerProvider(resource=Resource.create(resource))
+    provider.add_span_processor(_ReleaseAttributes(release, environment))
+    if exporter := _exporter(dsn, otlp_endpoint):
+        provider.add_span_processor(
+            BatchSpanProcessor(exporter, max_queue_size=4096, schedule_delay_millis=SPAN_DELAY_MS)
+        )
+    trace.set_tracer_provider(provider)
+    _start_sentry(dsn, release, environment, in_app)
+    # The last one wins when a caller sends both: traceparent also has the state of other people's tracers.
+    set_global_textmap(CompositePropagator([SentryHeaders(), TraceContextTextMapPropagator()]))
+    return Telemetry(provider)
+
+
+def _exporter(dsn: str, otlp_endpoint: str) -> OTLPSpanExporter | None:
+    """Where spans go: a collector if one is named, else the DSN's own OTLP path."""
+    if otlp_endpoint:
+        return OTLPSpanExporter(endpoint=otlp_endpoint, timeout=EXPORT_SECONDS)
+    if dsn:
+        auth = Dsn(dsn).to_auth("reelback")
+        return OTLPSpanExporter(
+            endpoint=auth.get_api_url(EndpointType.OTLP_TRACES),
+            headers={"X-Sentry-Auth": auth.to_header()},
+            timeout=EXPORT_SECONDS,
+        )
+    return None
+
+
+def _start_sentry(dsn: str, release: str, environment: str, in_app: Sequence[str]) -> None:
+    sentry_sdk.init(
+        dsn=dsn or None,
+        release=release,
+        environment=environment,
+        # The list is ours: the SDK's own would import every library it knows, and instrument some of them twice.
+        default_integrations=False,
+        integrations=[
+            AtexitIntegration(callback=lambda *_: None),
+            DedupeIntegration(),
+            ExcepthookIntegration(),
+            LoggingIntegration(capture_sentry_logs=True),
+            OTLPIntegration(setup_otlp_traces_exporter=False, setup_propagator=False, capture_exceptions=False),
+            ThreadingIntegration(),
+        ],
+        # Among all else that a request carries, the variables of a frame would show passwords and addresses.
+        data_collection={"user_info": False, "http_bodies": [], "stack_frame_variables": False},
+        before_send=lambda event, _: scrubbing.tree(event),
+        before_send_log=lambda log, _: scrubbing.tree(log),
+        before_send_metric=lambda metric, _: scrubbing.tree(metric),
+        in_app_include=[*in_app],
+        in_app_exclude=["reelback_common", "reelback_telemetry"],
+    )
+    client = sentry_sdk.get_client()
+    if isinstance(client, sentry_sdk.Client):
+        client.session_flusher.flush_interval = SESSION_SECONDS
+    # What these log has been sent as an event already, with its trace, or says that nothing can be sent. The SDK would
+    # drop a second event by itself, but report a loss that is none.
+    for name in ("reelback_telemetry.request", "grpc._cython.cygrpc", "uvicorn.error", *_BACKEND_LOGGERS):
+        ignore_logger(name)
