@@ -88,10 +88,11 @@ class Chain:
 
 
 @contextmanager
-def chain_of(folder: Path) -> Iterator[Chain]:
+def chain_of(folder: Path, **variables: str) -> Iterator[Chain]:
+    """The chain; `variables` are those of all three beside their own."""
     with ExitStack() as stack:
         collector = stack.enter_context(collecting.running())
-        common = {"SENTRY_DSN": collector.dsn}
+        common = {"SENTRY_DSN": collector.dsn, **variables}
         faults = {"REELBACK_FAULTS": '{"payment.charge.latency_ms": 1}'}
         back = stack.enter_context(started("back", folder, common | faults))
         (folder / "back").write_text(f"127.0.0.1:{back.port}\n")

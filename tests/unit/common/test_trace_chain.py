@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -11,7 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.unit.common.collector import ReceivedSpan
-from tests.unit.common.conftest import Chain
+from tests.unit.common.conftest import Chain, chain_of
 
 SERVER, CLIENT = 2, 3
 ERROR = 2
@@ -229,3 +230,18 @@ def test_sessions_are_counted_by_release_and_end_with_the_process(chain: Chain) 
     # Each exception was handed to the SDK once: it had no second one to drop.
     lost = [drop for report in chain.collector.of("client_report") for drop in report["discarded_events"]]
     assert [drop for drop in lost if drop["reason"] == "event_processor"] == []
+
+
+def test_of_a_request_that_was_not_drawn_its_failure_is_sent_by_every_service_that_failed(tmp_path: Path) -> None:
+    with chain_of(tmp_path, TRACES_SAMPLE_RATE="0") as chain:
+        good = [spin(chain, 10, {"traceparent": f"00-{TRACE}-{PARENT}-01"})["trace_id"] for _ in range(5)]
+        failed = spin(chain, 13)
+        spans = whole(chain, failed["trace_id"], 3)
+        assert chain.front.end() == chain.middle.end() == chain.back.end() == 0  # whatever they had is sent by now
+        assert {(s.service, s.kind, s.status) for s in spans} == {
+            (service, SERVER, ERROR) for service in ("front", "middle", "back")
+        }
+        assert {s.attributes["sentry.client_sample_rate"] for s in spans} == {1.0}
+        assert len(chain.collector.spans) == 3, good
+        (event,) = chain.collector.of("event")
+        assert event["contexts"]["trace"]["trace_id"] == failed["trace_id"]

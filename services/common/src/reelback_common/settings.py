@@ -34,6 +34,7 @@ class ServiceSettings(BaseSettings):
     sentry_environment: str = "local"
     otlp_endpoint: str = ""
     otel_sdk_disabled: bool = False
+    traces_sample_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     grpc_reflection: bool = False
     reelback_faults: dict[str, float] = {}
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

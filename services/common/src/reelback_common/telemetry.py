@@ -22,6 +22,7 @@ def start(service: str, settings: ServiceSettings) -> sdk.Telemetry:
         dsn=settings.sentry_dsn,
         otlp_endpoint=settings.otlp_endpoint,
         in_app=[f"reelback_{service}"],
+        sample_rate=settings.traces_sample_rate,
         log_level=settings.log_level,
         enabled=not settings.otel_sdk_disabled,
     )

@@ -1,8 +1,8 @@
 """What callers from outside may say of a trace.
 
 Whoever can reach an HTTP port can send any header. Of a trace its id and the caller's span are taken, so that a
-browser's trace goes on here. Whether it is sampled is decided here: a caller that could switch it off would hide its
-failures from the release's figures.
+browser's trace goes on here. Whether it is sampled is drawn here: a caller that could decide it would choose what of
+its requests the release's figures show.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from reelback_telemetry.propagation import BAGGAGE, SENTRY_TRACE, TRACE
+from reelback_telemetry.sampling import drawn
 
 TRACEPARENT = "traceparent"
 
@@ -19,11 +20,11 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 def carrier(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The trace headers of a request of ASGI that are passed on: ids, sampled, and baggage."""
+    """The trace headers of a request of ASGI that are passed on: ids, whether it was drawn, and baggage."""
     found = {key.decode("latin-1"): value.decode("latin-1").strip() for key, value in headers if key in _NAMES}
     kept = {BAGGAGE: found[BAGGAGE]} if BAGGAGE in found else {}
     match = _TRACEPARENT.fullmatch(found.get(TRACEPARENT, "")) or SENTRY_TRACE.fullmatch(found.get(TRACE, ""))
-    return kept | ({TRACEPARENT: f"00-{match[1]}-{match[2]}-01"} if match else {})
+    return kept | ({TRACEPARENT: f"00-{match[1]}-{match[2]}-{drawn():02x}"} if match else {})
 
 
 def method(scope: Mapping[str, object]) -> str:

@@ -20,7 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from reelback_telemetry import logs, scrubbing
+from reelback_telemetry import logs, sampling, scrubbing
 from reelback_telemetry.propagation import SentryHeaders
 from sentry_sdk.consts import EndpointType
 from sentry_sdk.integrations.atexit import AtexitIntegration
@@ -96,26 +96,28 @@ def start(
     dsn: str = "",
     otlp_endpoint: str = "",
     in_app: Sequence[str] = (),
+    sample_rate: float | None = None,
     log_level: str = "INFO",
     enabled: bool = True,
 ) -> Telemetry:
     """Start logs, traces and errors of this process; once a process, before anything is served.
 
     `dsn` is where errors and sessions go, and spans too unless `otlp_endpoint` names a collector; without both nothing
-    is sent. `in_app` are the packages whose frames are the service's own. Not `enabled`: there is neither a span nor an
-    error to send, only logs. ValueError for a DSN that is none.
+    is sent. `in_app` are the packages whose frames are the service's own. `sample_rate` is the share of traces that is
+    sent beside all failures, by default what `sampling.RATES` says of the environment. Not `enabled`: there is neither
+    a span nor an error to send, only logs. ValueError for a DSN or a rate that is none.
     """
     release = release or f"{service}@0.0.0"
     logs.configure(service, release, log_level, quiet=_BACKEND_LOGGERS)
     if not enabled:
         return Telemetry(None)
     resource = {"service.name": service, "service.version": release, "deployment.environment.name": environment}
-    provider = TracerProvider(resource=Resource.create(resource))
+    sampling.configure(sampling.RATES.get(environment, 1.0) if sample_rate is None else sample_rate)
+    provider = TracerProvider(sampler=sampling.DrawnTraces(), resource=Resource.create(resource))
     provider.add_span_processor(_ReleaseAttributes(release, environment))
     if exporter := _exporter(dsn, otlp_endpoint):
-        provider.add_span_processor(
-            BatchSpanProcessor(exporter, max_queue_size=4096, schedule_delay_millis=SPAN_DELAY_MS)
-        )
+        batches = BatchSpanProcessor(exporter, max_queue_size=4096, schedule_delay_millis=SPAN_DELAY_MS)
+        provider.add_span_processor(sampling.KeptSpans(batches))
     trace.set_tracer_provider(provider)
     _start_sentry(dsn, release, environment, in_app)
     # The last one wins when a caller sends both: traceparent also has the state of other people's tracers.
