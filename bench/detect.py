@@ -55,10 +55,14 @@ def healthy() -> dict[str, World]:
         for share in (0.01, 0.1):
             worlds[f"{named}{100 * share:g} % of the traffic"] = World(share=share, burst=burst)
         worlds[f"{named}10 % sampled"] = World(sampling=0.1, burst=burst)
+        worlds[f"{named}10 % sampled, failures kept"] = World(sampling=0.1, kept=True, burst=burst)
         worlds[f"{named}30 min"] = World(seconds=1800, burst=burst)
         for base in (0.01, 0.2):
             errors = f"errors {100 * base:g} %"
             worlds[f"{named}{errors}, candidate at the tolerated ratio"] = World(base=base, ratio=1.5, burst=burst)
+            worlds[f"{named}{errors}, candidate at the tolerated ratio, 10 % sampled, failures kept"] = World(
+                base=base, ratio=1.5, burst=burst, sampling=0.1, kept=True
+            )
             worlds[f"{named}{errors}, history of 10 s"] = World(base=base, history=10, burst=burst)
             worlds[f"{named}{errors}, no history"] = World(base=base, history=0, burst=burst)
     worlds["an incident of both, 1 % -> 25 %"] = World(incident=0.25)
@@ -187,6 +191,21 @@ def by_history(processes: Processes) -> dict[str, Any]:
     return figures
 
 
+def sampled(processes: Processes) -> dict[str, Any]:
+    """How soon 25 % and 10 % are found where a tenth of the requests is counted, with all failures and without."""
+    return {
+        f"{100 * base:g} % -> {100 * bad:g} %, {named}": detected(
+            processes, replace(world, base=base, bad=bad, seconds=600), OURS, 5
+        )
+        for base, bad in ((0.01, 0.25), (0.01, 0.1), (0.05, 0.25), (0.2, 0.5))
+        for named, world in (
+            ("all counted", World()),
+            ("10 % sampled", World(sampling=0.1)),
+            ("10 % sampled, failures kept", World(sampling=0.1, kept=True)),
+        )
+    }
+
+
 def side_by_side(processes: Processes) -> dict[str, Any]:
     """All rules on the same streams of 180 s: healthy ones, and regressions from the start."""
     figures: dict[str, Any] = {}
@@ -254,6 +273,7 @@ def main() -> None:
             "detection": from_when(processes),
             "detectionBy": by_history(processes),
             "noticeable": power(processes),
+            "sampled": sampled(processes),
             "sideBySide": side_by_side(processes),
             "healthy": {name: blamed(processes, world, OURS, 6, OURS.alpha) for name, world in healthy().items()},
             "replaced": {name: blamed(processes, world, alone, 7, OURS.alpha) for name, world in replaced().items()},

@@ -20,7 +20,8 @@ class World:
     and before the rollout it served all for `history` seconds; the candidate's is `ratio` times that, and `bad` from
     second `bad_from` on, if given. From `incident_from` on both fail at `incident`. Failures come in groups of `burst`:
     at once, or where `in_a_row` is true, as requests that follow one another. `sampling` is the share of the requests
-    that is counted; the baseline's are counted `late` seconds after the candidate's.
+    that is counted, beside all failures where `kept` is true; the baseline's are counted `late` seconds after the
+    candidate's.
     """
 
     rps: float = 20
@@ -34,6 +35,7 @@ class World:
     burst: int = 1
     in_a_row: bool = False
     sampling: float = 1.0
+    kept: bool = False
     late: int = 0
     history: int = 600
     seconds: int = 180
@@ -76,6 +78,7 @@ def _counted(world: World, rps: float, rates: Rates, rng: np.random.Generator) -
         failures = bursts * world.burst
     requests = np.maximum(rng.poisson(rps, len(rates)), failures)
     if world.sampling < 1:
-        failures, passed = (rng.binomial(each, world.sampling) for each in (failures, requests - failures))
+        passed = rng.binomial(requests - failures, world.sampling)
+        failures = failures if world.kept else rng.binomial(failures, world.sampling)
         requests = failures + passed
     return requests, failures
