@@ -30,5 +30,5 @@ def test_it_serves_and_ends_and_says_little(start: Any, dsn: str) -> None:
     about_the_backend = [x for x in lines if x["logger"].startswith(("opentelemetry", "urllib3", "sentry"))]
     assert len(about_the_backend) <= (3 if dsn else 0), about_the_backend
     assert {x["logger"] for x in lines} <= {
-        "chain", "reelback_common.server", "reelback_common.request", *(x["logger"] for x in about_the_backend)
+        "chain", "reelback_common.server", "reelback_telemetry.request", *(x["logger"] for x in about_the_backend)
     }  # fmt: skip
