@@ -280,10 +280,10 @@ def test_what_filled_the_sessions_redis_is_survived(own: Server, name: str) -> N
         if n % 5 == 0:
             own.sent(("event", error(name)), ("transaction", transaction(name, 5)))
             good += 1
-    for _ in range(600):
+    for _ in range(3000):
         attrs = {"release": f"{uuid.uuid4().hex}@1", "environment": uuid.uuid4().hex}
         session = {"init": True, "errors": 1, "attrs": attrs}
-        ids = ({"sid": uuid.uuid4().hex, "did": uuid.uuid4().hex} for _ in range(100))
+        ids = ({"sid": uuid.uuid4().hex, "did": uuid.uuid4().hex} for _ in range(20))
         assert own.send(envelope(*(("session", session | id_) for id_ in ids))).status_code in (200, 429)
     own.sent(("event", error(name)), ("transaction", transaction(name, 5)))
     good += 1
