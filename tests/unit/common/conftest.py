@@ -64,7 +64,7 @@ def started(role: str, folder: Path, variables: Mapping[str, str]) -> Iterator[P
             text=True,
         )
     try:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not serving(role, port):
             assert popen.poll() is None, log.read_text()
             assert time.monotonic() < end, f"not ready: {log.read_text()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ import sentry_sdk
 from opentelemetry import context, propagate
 from opentelemetry.trace import Span, Status, StatusCode
 from prometheus_client import Histogram
-from reelback_telemetry import edge
-from reelback_telemetry.request import request
+from sentry_sdk.types import Event, Hint
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reelback_telemetry import edge, sdk
+from reelback_telemetry.request import request
 
 DURATION = Histogram(
     "http_server_request_duration_seconds", "How long answering a request took", ["method", "route", "status"]
@@ -37,9 +40,20 @@ def instrument(app: ASGIApp) -> ASGIApp:
             finally:
                 context.detach(token)
         else:
-            await app(scope, receive, send)
+            await app(scope, receive, _flushing(send))
 
     return traced
+
+
+def _flushing(send: Send) -> Send:
+    """Before the end of the application is told, what is left is sent: a server may be ended by its signal then."""
+
+    async def observed(event: Message) -> None:
+        if event["type"] == "lifespan.shutdown.complete":
+            await asyncio.to_thread(sdk.flush)
+        await send(event)
+
+    return observed
 
 
 @contextmanager
@@ -66,8 +80,18 @@ async def _http(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
         await send(event)
 
     method = edge.method(scope)
+
+    def name() -> str:
+        """The method and the route, which is known once the application has looked for it."""
+        return f"{method} {getattr(scope.get('route'), 'path', '')}".strip()
+
+    def named(event: Event, _: Hint) -> Event:
+        event["transaction"] = name()
+        return event
+
     try:
         with request(method, edge.carrier(scope["headers"]), {"http.request.method": method}) as span:
+            sentry_sdk.get_isolation_scope().add_event_processor(named)
             try:
                 await app(scope, receive, observed)
             except Exception:
@@ -75,9 +99,7 @@ async def _http(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
                 raise
             finally:
                 route = getattr(scope.get("route"), "path", "")
-                name = f"{method} {route}".strip()
-                span.update_name(name)
-                sentry_sdk.get_isolation_scope().set_transaction_name(name)
+                span.update_name(name())
                 span.set_attributes({"http.route": route, "http.response.status_code": status})
                 if route:  # a path that nobody has may be anything, a password too
                     span.set_attribute("url.path", scope["path"])

@@ -20,8 +20,6 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from reelback_telemetry import logs, sampling, scrubbing
-from reelback_telemetry.propagation import SentryHeaders
 from sentry_sdk.consts import EndpointType
 from sentry_sdk.integrations.atexit import AtexitIntegration
 from sentry_sdk.integrations.dedupe import DedupeIntegration
@@ -30,6 +28,9 @@ from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
 from sentry_sdk.integrations.otlp import OTLPIntegration
 from sentry_sdk.integrations.threading import ThreadingIntegration
 from sentry_sdk.utils import Dsn
+
+from reelback_telemetry import errors, logs, sampling, scrubbing
+from reelback_telemetry.propagation import SentryHeaders
 
 EXPORT_SECONDS = 5.0
 """How long a batch of spans is tried to be delivered; then it is dropped."""
@@ -125,6 +126,14 @@ def start(
     return Telemetry(provider)
 
 
+def flush() -> None:
+    """Send what there is, and give up after a few seconds. Blocks: on an event loop, in a thread."""
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        provider.force_flush(int(1000 * CLOSE_SECONDS))
+    sentry_sdk.flush(timeout=CLOSE_SECONDS)
+
+
 def _exporter(dsn: str, otlp_endpoint: str) -> OTLPSpanExporter | None:
     """Where spans go: a collector if one is named, else the DSN's own OTLP path."""
     if otlp_endpoint:
@@ -156,7 +165,7 @@ def _start_sentry(dsn: str, release: str, environment: str, in_app: Sequence[str
         ],
         # Among all else that a request carries, the variables of a frame would show passwords and addresses.
         data_collection={"user_info": False, "http_bodies": [], "stack_frame_variables": False},
-        before_send=lambda event, _: scrubbing.tree(event),
+        before_send=lambda event, _: scrubbing.tree(errors.grouped(event)),
         before_send_log=lambda log, _: scrubbing.tree(log),
         before_send_metric=lambda metric, _: scrubbing.tree(metric),
         in_app_include=[*in_app],

@@ -6,10 +6,11 @@ They are warnings, not errors: whoever could make errors at will could have a re
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter as Tally
 
 from prometheus_client import Counter
+
+from reelback_telemetry.seldom import Seldom
 
 QUIET_SECONDS = 60.0
 """One kind is said once in this time, with how often it came since."""
@@ -17,7 +18,7 @@ QUIET_SECONDS = 60.0
 EVENTS = Counter("security_events", "What was refused because somebody seems to attack", ["kind"])
 
 log = logging.getLogger(__name__)
-_said: dict[str, float] = {}
+_said = Seldom(QUIET_SECONDS)
 _since: Tally[str] = Tally()
 
 
@@ -25,7 +26,5 @@ def report(kind: str, text: str) -> None:
     """Count an event of a kind; `text` is the same for all of one kind, and names neither person nor secret."""
     EVENTS.labels(kind).inc()
     _since[kind] += 1
-    now = time.monotonic()
-    if now - _said.get(kind, -QUIET_SECONDS) >= QUIET_SECONDS:
+    if _said.passes(kind):
         log.warning("security event %s, %d times: %s", kind, _since.pop(kind), text)
-        _said[kind] = now

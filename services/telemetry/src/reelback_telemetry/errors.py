@@ -1,0 +1,43 @@
+"""Errors that a service has handled itself, and how all of its errors are grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sentry_sdk
+
+from reelback_telemetry import plain
+from reelback_telemetry.operations import OPERATION
+
+USER_CLASS = "user.class"
+"""The tag with a class of users: "vip"."""
+
+
+def capture_custom_exception(
+    error: BaseException,
+    context: Mapping[str, object] | None = None,
+    tags: Mapping[str, object] | None = None,
+    user: str = "",
+) -> str:
+    """Send an exception that was handled, once; the event's id, empty when nothing is sent.
+
+    `context` is what the service knows of it, `tags` what one searches by, `user` a pseudonymous id. Raised on, it
+    makes no second event.
+    """
+    with sentry_sdk.new_scope() as scope:
+        scope.set_context("business", plain.tree(context or {}))
+        for name, value in (tags or {}).items():
+            scope.set_tag(plain.text(name), plain.text(value))
+        if user:
+            scope.set_user({"id": plain.text(user)})
+        return sentry_sdk.capture_exception(error) or ""
+
+
+def grouped(event: Any) -> Any:
+    """The event with a fingerprint of operation, error type and user class, where an operation is known."""
+    tags = event.get("tags") or {}
+    values = (event.get("exception") or {}).get("values") or []
+    if OPERATION in tags and values and not event.get("fingerprint"):
+        event["fingerprint"] = [tags[OPERATION], values[-1].get("type") or "", tags.get(USER_CLASS, "")]
+    return event
