@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import orjson
 from opentelemetry import trace
+
 from reelback_telemetry import scrubbing
 
 

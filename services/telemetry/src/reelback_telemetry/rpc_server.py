@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import grpc
 from prometheus_client import Histogram
+
 from reelback_telemetry import rpc
 from reelback_telemetry.request import request as traced
 
