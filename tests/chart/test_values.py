@@ -29,11 +29,22 @@ def test_each_image_is_built_and_handed_to_its_chart() -> None:
         assert docker.get("buildArgs", {}) == ({} if name == "operator" else {"SERVICE": name})
     releases = config["deploy"]["helm"]["releases"] + config["profiles"][0]["deploy"]["helm"]["releases"]
     for release in releases:
-        handed = {key: value for key, value in release["setValueTemplates"].items() if key.endswith("image")}
+        handed = {
+            key: value
+            for key, value in release["setValueTemplates"].items()
+            if key.endswith("image") and not key.startswith("stores.")
+        }
         expected = {f"services.{name}.image": f"{{{{.IMAGE_FULLY_QUALIFIED_{name}}}}}" for name in SERVICES}
         expected["load.image"] = "{{.IMAGE_FULLY_QUALIFIED_loadgen}}"
         operator = {"image": "{{.IMAGE_FULLY_QUALIFIED_operator}}"}
         assert handed == (operator if release["name"] == "reelback-operator" else expected)
+
+
+def test_the_images_of_stores_have_exact_tags() -> None:
+    images = [store["image"] for store in VALUES["stores"].values() if "image" in store]
+    assert len(images) == 4
+    for image in images:
+        assert re.fullmatch(r"[a-z/]+:\d+\.\d+\.\d+", image), image
 
 
 def test_a_service_needs_twelve_lines_at_most() -> None:
