@@ -1,11 +1,11 @@
 """What every service shares: settings, telemetry, gRPC, Kafka, faults.
 
 - `settings.ServiceSettings`, `settings.load`: the environment, read once, refused by name.
-- `telemetry.start`: logs, traces, errors and metrics of this process; `telemetry.request`: one piece of work done
-  for a caller; `telemetry.set_player`, `telemetry.trace_id`, `telemetry.tracer`.
+- `telemetry.start`: the library `reelback_telemetry`, the metrics server and the faults of this process.
 - `server.serve`, `server.Server`: a gRPC server with health, telemetry and a drain.
 - `client.connect`: a channel for generated stubs, with deadlines, retries and round robin.
-- `asgi.instrument`, `asgi.serve`: the same for HTTP and WebSocket.
+- `asgi.serve`: the same as `server.serve` for HTTP and WebSocket.
+- `tasks.end`: ends what runs beside a server.
 - `outbox.Relay`, `consumer.Consumer`: events over Kafka, out of a store's documents and into a handler.
 - `faults.FAULTS`, `faults.inject`, `faults.is_on`: what can be broken on purpose.
 """

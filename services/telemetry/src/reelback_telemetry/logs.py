@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -12,6 +11,7 @@ import orjson
 from opentelemetry import trace
 
 from reelback_telemetry import scrubbing
+from reelback_telemetry.seldom import Seldom
 
 
 class JsonFormatter(logging.Formatter):
@@ -39,27 +39,15 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line).decode()
 
 
-class _OncePerMinute(logging.Filter):
-    """Lets one record a minute of a logger pass: a backend that is away says so, but does not fill the disk."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._next = 0.0
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if (now := time.monotonic()) < self._next:
-            return False
-        self._next = now + 60
-        return True
-
-
 def configure(service: str, release: str, level: str, quiet: Iterable[str]) -> None:
     """Send every record of this process to stdout, as JSON; of the loggers `quiet` one record a minute."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(service, release))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    # A backend that is away says so, but does not fill the disk.
+    minutely = Seldom(60)
     for name in quiet:
-        logging.getLogger(name).addFilter(_OncePerMinute())
+        logging.getLogger(name).addFilter(lambda record: minutely.passes(record.name))
     # An exception of a handler has been logged with its trace; gRPC would repeat it without.
     logging.getLogger("grpc._cython.cygrpc").addFilter(lambda record: not record.exc_info)
