@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import secrets
 import shutil
 import subprocess
@@ -25,6 +26,9 @@ from reelback_local.status import Process, StackStatus
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("reelback")
+
+TESTER = "tester@reelback.example"
+"""Who may use the debug endpoints, by the chart's values."""
 
 PORT_TRIES = 3
 IN_USE = "ddress already in use"
@@ -131,6 +135,11 @@ class Stack:
         text: str = httpx2.get(f"{self.url('mailbox')}/api/messages/{mail['id']}", timeout=10).json()["text"]
         return text
 
+    def code(self, email: str) -> str | None:
+        """The code in the first mail to an address, once it is there."""
+        mail = next((mail for mail in self.mails() if email in mail["to"]), None)
+        return re.findall(r"\b[A-Z2-7]{16}\b", self.text(mail))[0] if mail else None
+
     def report(self) -> dict[str, Any]:
         """What the last run left."""
         report: dict[str, Any] = json.loads(self.home.last_run.read_text())
@@ -157,12 +166,16 @@ def _listening() -> list[str]:
 class Player:
     """One signed-in player of a stack."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, email: str = "") -> None:
         self._http = httpx2.Client(base_url=f"{stack.url('gateway')}/api/v1/", timeout=10)
-        self.email = f"{secrets.token_hex(8)}@players.example"
-        account = {"email": self.email, "password": secrets.token_hex(16)}
-        self.post("users", **account, display_name="Test")
-        self._http.headers["Authorization"] = f"Bearer {self.post('sessions', **account)['token']}"
+        self.email = email or f"{secrets.token_hex(8)}@players.example"
+        self._account = {"email": self.email, "password": secrets.token_hex(16)}
+        self.player_id: str = self.post("users", **self._account, display_name="Test")["player_id"]
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        """A new session."""
+        self._http.headers["Authorization"] = f"Bearer {self.post('sessions', **self._account)['token']}"
 
     def close(self) -> None:
         self._http.close()

@@ -37,6 +37,7 @@ from reelback_user.store import Accounts, Sessions
 from tests.unit.common.waiting import until
 
 TOKEN = "a token of at least thirty-two characters"
+TESTER = "tester@example.com"
 """For whatever asks for one."""
 
 
@@ -130,7 +131,7 @@ async def user(
     """User with sessions that last so long; `offer` is told of changed accounts."""
     async with redis.connect(redis_url) as cache:
         sessions = Sessions(cache, lifetime)
-        servicer = User(accounts, sessions, Attempts(cache), TOKEN, offer)
+        servicer = User(accounts, sessions, Attempts(cache), email_secret=TOKEN, testers=(TESTER,), offer=offer)
 
         async def ready() -> None:
             await accounts.ready()

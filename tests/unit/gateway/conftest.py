@@ -61,9 +61,9 @@ class Gateway:
 
 
 @asynccontextmanager
-async def serve(backend: Backend) -> AsyncIterator[Gateway]:
+async def serve(backend: Backend, environment: str = "test") -> AsyncIterator[Gateway]:
     """The gateway on a free port."""
-    application = app.create(backend, [ORIGIN])
+    application = app.create(backend, [ORIGIN], environment)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -115,6 +115,7 @@ async def platform(
                 GameStub(game),
                 PaymentStub(payment),
                 NotificationStub(notifying),
+                {},
                 Tokens(SECRET),
                 Limiter(cache, per_player, per_address=1000, passwords_per_address=passwords),
             )

@@ -20,7 +20,7 @@ from tests.unit.common.ports import free_port
 from tests.unit.common.waiting import until
 from tests.unit.gateway.conftest import SECRET
 
-SERVICES = ("USER", "GAME", "PAYMENT", "NOTIFICATION")
+SERVICES = ("USER", "GAME", "PAYMENT", "ANALYTICS", "NOTIFICATION")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,9 @@ async def world(mongodb_url: str, redis_url: str, kafka_url: str, post: Post) ->
     async with services.database(mongodb_url) as database, redis.connect(redis_url) as cache:
         accounts = Accounts(database)
         sessions = Sessions(cache, timedelta(hours=1))
-        servicer = User(accounts, sessions, Attempts(cache), services.TOKEN, lambda _: None)
+        servicer = User(
+            accounts, sessions, Attempts(cache), email_secret=services.TOKEN, testers=(), offer=lambda _: None
+        )
         running = server.Server(
             ServiceSettings(port=0, metrics_port=0),
             lambda it: add_UserServicer_to_server(servicer, it),

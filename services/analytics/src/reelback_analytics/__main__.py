@@ -11,6 +11,7 @@ from reelback.v1.analytics_pb2_grpc import add_AnalyticsServicer_to_server
 from reelback.v1.game_pb2_grpc import GameStub
 from reelback_common import client, mongo, server, settings, tasks, telemetry
 from reelback_common.consumer import Consumer
+from reelback_common.debugging import database_error, slow_query
 from reelback_common.kafka import KafkaUrl
 from reelback_common.outbox import Relay
 
@@ -102,6 +103,7 @@ async def serve(options: Settings) -> None:
                     lambda it: add_AnalyticsServicer_to_server(analytics, it),
                     ready,
                     ["reelback.v1.Analytics"],
+                    debug={"database-error": database_error(database), "slow-query": slow_query(database)},
                 )
                 for task in running:  # what is being counted may still raise an alert: the relay ends last
                     await tasks.end(task)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
+from reelback_telemetry import loops
 from reelback_telemetry.asgi import instrument
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,12 +53,13 @@ async def serve(
     running = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     log.info("serving on %s:%d", *listener.getsockname()[:2])
     running.add_done_callback(lambda _: draining.set())  # an application that does not start must not hang here
-    await draining.wait()
-    if not running.done():
-        log.info("%s ends: draining", service)
-        await asyncio.sleep(settings.drain_seconds)
-        server.should_exit = True
-    await running
+    with loops.watched():
+        await draining.wait()
+        if not running.done():
+            log.info("%s ends: draining", service)
+            await asyncio.sleep(settings.drain_seconds)
+            server.should_exit = True
+        await running
     if not server.started:
         raise SystemExit(f"{service} did not start")
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import sentry_sdk
 from opentelemetry import propagate, trace
 from opentelemetry.trace import Span, SpanKind
 from reelback_telemetry import rpc
@@ -113,6 +114,7 @@ class Channel(grpc.aio.Channel):
             metadata = (*self._own, *(metadata or ()))
             if not trace.get_current_span().get_span_context().is_valid:
                 return made[1](request, timeout=limit, metadata=metadata, **options)
+            sentry_sdk.add_breadcrumb(category="call", message=path.lstrip("/"))
             span = _tracer.start_span(path.lstrip("/"), kind=SpanKind.CLIENT, attributes=rpc.attributes(path))
             headers: dict[str, str] = {}
             propagate.inject(headers, trace.set_span_in_context(span))

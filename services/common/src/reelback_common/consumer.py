@@ -35,7 +35,7 @@ DRAIN_SECONDS = 5.0
 FIRST_PAUSE, MAX_PAUSE = 0.1, 5.0
 """Seconds between two attempts at an event."""
 
-REASON_LENGTH = 500
+REASON_LENGTH, KEY_LENGTH = 500, 64
 WHY = 6
 """Headers that a dead letter has of its own; they are its last."""
 
@@ -169,6 +169,7 @@ class Consumer:
         letter = None
         try:
             with request(f"process {topic}", carrier, attributes, kind=SpanKind.CONSUMER) as span:
+                set_player((message.key() or b"").decode(errors="replace")[:KEY_LENGTH])  # of a poison event, too
                 event = _parse(message)
                 span.set_attribute("messaging.message.id", event.event_id)
                 set_player(event.player_id)

@@ -10,11 +10,14 @@ from contextlib import suppress
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from reelback.v1.debug_pb2_grpc import add_DebugServicer_to_server
+from reelback_telemetry import loops
 from reelback_telemetry.rpc_server import Telemetry
 
-from reelback_common import readiness
+from reelback_common import debug_endpoints, readiness
 from reelback_common.answering import Answering
 from reelback_common.callers import Callers
+from reelback_common.debugging import Action, Debug
 from reelback_common.readiness import GRACE, Ready
 from reelback_common.settings import ServiceSettings
 
@@ -113,15 +116,28 @@ async def serve(
     services: Sequence[str],
     *,
     tokens: Mapping[str, str] | None = None,
+    debug: Mapping[str, Action] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain and return.
 
     `register` adds the servicers; `services` are their full names, for reflection and health; `tokens` are those that
-    methods ask for, see `Callers`.
+    methods ask for, see `Callers`. `debug` are the service's own actions of debug endpoints, which are there where
+    DEBUG_TOKEN is, but not in production.
     """
+    tokens = dict(tokens or {})
+    debugged = settings.debug_token if debug_endpoints.are_on(settings.sentry_environment) else None
+    if debugged:
+        tokens["reelback.v1.Debug/Trigger"] = debugged.get_secret_value()
+
+    def register_all(it: grpc.aio.Server) -> None:
+        register(it)
+        if debugged:
+            add_DebugServicer_to_server(Debug(service, debug or {}), it)
+
     ended = readiness.end_signal()
-    server = Server(settings, register, ready, services, tokens)
-    await server.start()
-    await ended.wait()
-    log.info("%s ends: draining", service)
-    await server.stop()
+    with loops.watched():
+        server = Server(settings, register_all, ready, services, tokens)
+        await server.start()
+        await ended.wait()
+        log.info("%s ends: draining", service)
+        await server.stop()

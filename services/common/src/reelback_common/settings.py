@@ -37,6 +37,7 @@ class ServiceSettings(BaseSettings):
     traces_sample_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     grpc_reflection: bool = False
     reelback_faults: dict[str, float] = {}
+    debug_token: Secret | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     drain_seconds: Annotated[float, Field(ge=0, le=600)] = 0
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated
 
 from pydantic import Field, IPvAnyNetwork
+from reelback.v1.debug_pb2_grpc import DebugStub
 from reelback.v1.game_pb2_grpc import GameStub
 from reelback.v1.notification_pb2_grpc import NotificationStub
 from reelback.v1.payment_pb2_grpc import PaymentStub
@@ -22,6 +23,7 @@ IDEMPOTENT = {
     "game": ["reelback.v1.Game"],
     "payment": ["reelback.v1.Payment"],
     "notification": ["reelback.v1.Notification"],
+    "analytics": [],
 }
 """Calls that may be sent again: reads, and what has a request id."""
 
@@ -38,6 +40,7 @@ class Settings(settings.ServiceSettings):
     user_target: str
     game_target: str
     payment_target: str
+    analytics_target: str
     notification_target: str
     jwt_secret: settings.Secret
     rate_per_player: Rate = 20
@@ -49,18 +52,28 @@ class Settings(settings.ServiceSettings):
 
 async def serve(options: Settings) -> None:
     """Serve until told to end."""
+    token = options.debug_token.get_secret_value() if options.debug_token else ""
     async with (
         redis.connect(options.redis_url) as cache,
-        client.connect(options.user_target, IDEMPOTENT["user"]) as user,
-        client.connect(options.game_target, IDEMPOTENT["game"]) as game,
-        client.connect(options.payment_target, IDEMPOTENT["payment"]) as payment,
-        client.connect(options.notification_target, IDEMPOTENT["notification"]) as notification,
+        client.connect(options.user_target, IDEMPOTENT["user"], token=token) as user,
+        client.connect(options.game_target, IDEMPOTENT["game"], token=token) as game,
+        client.connect(options.payment_target, IDEMPOTENT["payment"], token=token) as payment,
+        client.connect(options.analytics_target, IDEMPOTENT["analytics"], token=token) as analytics,
+        client.connect(options.notification_target, IDEMPOTENT["notification"], token=token) as notification,
     ):
+        channels = {
+            "user": user,
+            "game": game,
+            "payment": payment,
+            "analytics": analytics,
+            "notification": notification,
+        }
         backend = Backend(
             UserStub(user),
             GameStub(game),
             PaymentStub(payment),
             NotificationStub(notification),
+            {name: DebugStub(channel) for name, channel in channels.items()},
             Tokens(options.jwt_secret.get_secret_value()),
             Limiter(cache, options.rate_per_player, options.rate_per_address, options.passwords_per_address),
         )
@@ -75,7 +88,9 @@ async def serve(options: Settings) -> None:
                 connected = True
 
         proxies = [str(network) for network in options.trusted_proxies]
-        await asgi.serve("gateway", options, app.create(backend, options.cors_origins), ready, proxies)
+        await asgi.serve(
+            "gateway", options, app.create(backend, options.cors_origins, options.sentry_environment), ready, proxies
+        )
 
 
 if __name__ == "__main__":

@@ -6,18 +6,22 @@ from collections.abc import Sequence
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from reelback_common import debug_endpoints
 from reelback_common.pages import SafeHeaders
 from starlette.staticfiles import StaticFiles
 
-from reelback_gateway import api, messages, play, problems
+from reelback_gateway import api, debug, messages, play, problems
 from reelback_gateway.backend import Backend
 from reelback_gateway.body_limit import BodyLimit
 
 TRACE_HEADERS = ("traceparent", "sentry-trace", "baggage")
 
 
-def create(backend: Backend, cors_origins: Sequence[str]) -> FastAPI:
-    """The application; browsers of `cors_origins` may call it, and send the headers of their traces."""
+def create(backend: Backend, cors_origins: Sequence[str], environment: str) -> FastAPI:
+    """The application; browsers of `cors_origins` may call it, and send the headers of their traces.
+
+    It has the debug endpoints where its `environment` has any.
+    """
     # FastAPI's own spans would count a connection as one long request, and its own page loads scripts from a CDN,
     # which a closed network does not reach.
     app = FastAPI(
@@ -33,6 +37,8 @@ def create(backend: Backend, cors_origins: Sequence[str]) -> FastAPI:
     app.include_router(api.router)
     app.include_router(messages.router)
     app.include_router(play.router)
+    if debug_endpoints.are_on(environment):
+        app.include_router(debug.router)
     problems.install(app)
     app.add_middleware(BodyLimit)
     if cors_origins:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends
@@ -18,6 +19,7 @@ from reelback_gateway.problems import Problem
 from reelback_gateway.tokens import Claims, Invalid, Tokens
 
 if TYPE_CHECKING:  # the stubs' types exist for the type checker only
+    from reelback.v1.debug_pb2_grpc import DebugAsyncStub
     from reelback.v1.game_pb2_grpc import GameAsyncStub
     from reelback.v1.notification_pb2_grpc import NotificationAsyncStub
     from reelback.v1.payment_pb2_grpc import PaymentAsyncStub
@@ -26,12 +28,13 @@ if TYPE_CHECKING:  # the stubs' types exist for the type checker only
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The services behind the gateway, and its own guards."""
+    """The services behind the gateway, and its own guards; `debug` has what each service can be made to do wrong."""
 
     user: UserAsyncStub
     game: GameAsyncStub
     payment: PaymentAsyncStub
     notification: NotificationAsyncStub
+    debug: Mapping[str, DebugAsyncStub]
     tokens: Tokens
     limiter: Limiter
 
@@ -47,7 +50,7 @@ class Backend:
             security.report("token-of-another", "a token names another player than its session")
             raise unauthenticated("the token is not valid, sign in again")
         set_player(claims.player_id)
-        return claims
+        return replace(claims, role=session.role)
 
 
 def unauthenticated(detail: str) -> Problem:

@@ -31,10 +31,14 @@ redis.call('SET', KEYS[1], string.format('%.3f', due), 'PX', math.ceil(due - now
 return 0
 """
 
+DEBUG_PER_PLAYER = 2
+"""Debug endpoints a second for one player."""
+
 _LIMITED = {
     "player": "requests a second for this player",
     "address": "requests a second for this address",
     "password": "passwords a second for this address",
+    "debug": "debug endpoints a second for this player",
 }
 
 logger = logging.getLogger(__name__)
@@ -48,7 +52,12 @@ class Limiter:
 
     def __init__(self, redis: Redis, per_player: int, per_address: int, passwords_per_address: int) -> None:
         self._script = redis.register_script(_SCRIPT)
-        self._rates = {"player": per_player, "address": per_address, "password": passwords_per_address}
+        self._rates = {
+            "player": per_player,
+            "address": per_address,
+            "password": passwords_per_address,
+            "debug": DEBUG_PER_PLAYER,
+        }
         self._down = False
 
     async def check_player(self, player_id: str) -> None:
@@ -62,6 +71,10 @@ class Limiter:
     async def check_password(self, address: str) -> None:
         """Count a password to be hashed for an address. Raises Problem 429."""
         await self._check("password", address)
+
+    async def check_debug(self, player_id: str) -> None:
+        """Count a debug endpoint that a player asks for. Raises Problem 429."""
+        await self._check("debug", player_id)
 
     async def _check(self, kind: str, who: str) -> None:
         rate = self._rates[kind]

@@ -14,7 +14,7 @@ from reelback_common.consumer import Consumer
 from reelback_common.kafka import KafkaUrl
 from reelback_common.readiness import GRACE
 
-from reelback_notification import webhooks
+from reelback_notification import debugging, webhooks
 from reelback_notification.breaker import Breaker
 from reelback_notification.delivery import Retries
 from reelback_notification.intake import Intake
@@ -98,6 +98,10 @@ async def serve(options: Settings) -> None:
                 lambda it: add_NotificationServicer_to_server(notification, it),
                 ready,
                 ["reelback.v1.Notification"],
+                debug={
+                    "poison-message": debugging.poison_message(options.kafka_url),
+                    "provider-timeout": debugging.provider_timeout(options.webhook_secret.get_secret_value()),
+                },
             )
             await tasks.end(consuming)
             for lane in lanes.values():

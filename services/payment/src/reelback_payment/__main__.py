@@ -7,6 +7,7 @@ import asyncio
 from reelback.v1.payment_pb2_grpc import add_PaymentServicer_to_server
 from reelback.v1.user_pb2_grpc import UserStub
 from reelback_common import client, kafka, mongo, outbox, server, settings, tasks, telemetry
+from reelback_common.debugging import database_error
 
 from reelback_payment.failures import Failures
 from reelback_payment.messages import TOPIC
@@ -48,6 +49,7 @@ async def serve(options: Settings) -> None:
                     "reelback.v1.Payment/Payout": options.game_token.get_secret_value(),
                     "reelback.v1.Payment/Decide": options.staff_token.get_secret_value(),
                 },
+                debug={"database-error": database_error(database)},
             )
             await tasks.end(publishing)
     finally:

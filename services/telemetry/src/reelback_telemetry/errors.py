@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import sentry_sdk
+from sentry_sdk.utils import event_from_exception
 
-from reelback_telemetry import plain
+from reelback_telemetry import plain, runtime
 from reelback_telemetry.operations import OPERATION
+
+Level = Literal["error", "fatal"]
 
 USER_CLASS = "user.class"
 """The tag with a class of users: "vip"."""
@@ -34,8 +37,20 @@ def capture_custom_exception(
         return sentry_sdk.capture_exception(error) or ""
 
 
-def grouped(event: Any) -> Any:
-    """The event with a fingerprint of operation, error type and user class, where an operation is known."""
+def capture_unhandled(error: BaseException, level: Level = "error") -> None:
+    """Send an exception that nobody has handled: the session that it ended has crashed."""
+    event, hint = event_from_exception(
+        error,
+        client_options=sentry_sdk.get_client().options,
+        mechanism={"type": "reelback", "handled": False},
+    )
+    sentry_sdk.capture_event({**event, "level": level}, hint=hint)
+
+
+def completed(event: Any) -> Any:
+    """The event with the state of the process, and where an operation is known with a fingerprint of operation, error
+    type and user class."""
+    event.setdefault("contexts", {})["runtime_state"] = runtime.state()
     tags = event.get("tags") or {}
     values = (event.get("exception") or {}).get("values") or []
     if OPERATION in tags and values and not event.get("fingerprint"):

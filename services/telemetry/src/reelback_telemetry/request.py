@@ -7,6 +7,7 @@ an exception that leaves it becomes exactly one event, with the ids of this span
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -15,7 +16,8 @@ from opentelemetry import context, propagate, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 from sentry_sdk.sessions import track_session
-from sentry_sdk.utils import event_from_exception
+
+from reelback_telemetry import errors, loops
 
 log = logging.getLogger(__name__)
 _tracer = trace.get_tracer(__name__)
@@ -40,24 +42,17 @@ def request(
         caller = propagate.extract(carrier)
         span = _tracer.start_span(name, caller, kind, attributes)
         token = context.attach(trace.set_span_in_context(span, caller))
+        began = time.monotonic()
         try:
             yield span
         except expected:
             raise
         except Exception as error:
-            _capture(error)
+            errors.capture_unhandled(error)
             log.exception("%s failed", name)
             span.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise
         finally:
+            loops.report_blocked(began)
             context.detach(token)
             span.end()
-
-
-def _capture(error: Exception) -> None:
-    event, hint = event_from_exception(
-        error,
-        client_options=sentry_sdk.get_client().options,
-        mechanism={"type": "reelback", "handled": False},
-    )
-    sentry_sdk.capture_event(event, hint=hint)

@@ -165,7 +165,7 @@ def _start_sentry(dsn: str, release: str, environment: str, in_app: Sequence[str
         ],
         # Among all else that a request carries, the variables of a frame would show passwords and addresses.
         data_collection={"user_info": False, "http_bodies": [], "stack_frame_variables": False},
-        before_send=lambda event, _: scrubbing.tree(errors.grouped(event)),
+        before_send=lambda event, _: scrubbing.tree(errors.completed(event)),
         before_send_log=lambda log, _: scrubbing.tree(log),
         before_send_metric=lambda metric, _: scrubbing.tree(metric),
         in_app_include=[*in_app],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import grpc
+import sentry_sdk
 from grpc import StatusCode
 from pymongo.errors import ConnectionFailure
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -16,6 +17,7 @@ from redis.exceptions import OutOfMemoryError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from reelback.v1 import user_pb2, user_pb2_grpc
 from reelback_common import faults
+from reelback_common.debug_endpoints import ROLE
 from reelback_common.events import Outgoing, trace_headers
 from reelback_common.refusals import Wait, refusing
 from reelback_common.verification import email_code
@@ -56,7 +58,8 @@ DECISIONS = {number: kyc for kyc, number in KYC.items()}
 class User(user_pb2_grpc.UserServicer):
     """reelback.v1.User on stores of accounts and sessions.
 
-    `email_secret` makes the codes that verify addresses; `offer` is told of every change of an account.
+    `email_secret` makes the codes that verify addresses; `testers` are the addresses whose owners have that role;
+    `offer` is told of every change of an account.
     """
 
     def __init__(
@@ -64,13 +67,16 @@ class User(user_pb2_grpc.UserServicer):
         accounts: Accounts,
         sessions: Sessions,
         attempts: Attempts,
+        *,
         email_secret: str,
+        testers: Container[str],
         offer: Callable[[Outgoing], None],
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._attempts = attempts
         self._email_secret = email_secret
+        self._testers = testers
         self._offer = offer
 
     async def Register(self, request: user_pb2.RegisterRequest, context: Context) -> user_pb2.Profile:
@@ -98,7 +104,9 @@ class User(user_pb2_grpc.UserServicer):
                 raise Denied("email or password is wrong")
             await self._attempts.succeeded(attempt)
             set_player(account.player_id)
-            return _session(await self._sessions.open(account.player_id))
+            sentry_sdk.add_breadcrumb(category="auth", message="signed in")
+            tester = account.email_verified and account.email in self._testers
+            return _session(await self._sessions.open(account.player_id, ROLE if tester else ""))
 
     async def CheckSession(self, request: user_pb2.CheckSessionRequest, context: Context) -> user_pb2.Session:
         """Whose session it is."""
@@ -180,6 +188,6 @@ def _profile(account: Account) -> user_pb2.Profile:
 
 
 def _session(session: Session) -> user_pb2.Session:
-    message = user_pb2.Session(session_id=session.session_id, player_id=session.player_id)
+    message = user_pb2.Session(session_id=session.session_id, player_id=session.player_id, role=session.role)
     message.expires_at.FromDatetime(session.expires_at)
     return message

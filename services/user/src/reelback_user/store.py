@@ -96,6 +96,7 @@ class Session:
     session_id: str
     player_id: str
     expires_at: datetime
+    role: str = ""
 
 
 class Sessions:
@@ -117,11 +118,11 @@ class Sessions:
             self._prepared = True
         await self._redis.ping()
 
-    async def open(self, player_id: str) -> Session:
-        """A new session of a player."""
+    async def open(self, player_id: str, role: str) -> Session:
+        """A new session of a player, who has a role, or none: ""."""
         expires_at = datetime.now(UTC).replace(microsecond=0) + self._lifetime
-        session = Session(secrets.token_urlsafe(32), player_id, expires_at)
-        value = f"{player_id} {int(expires_at.timestamp())}"
+        session = Session(secrets.token_urlsafe(32), player_id, expires_at, role)
+        value = f"{player_id} {int(expires_at.timestamp())} {role}"
         await self._redis.set(_key(session.session_id), value, exat=expires_at)
         return session
 
@@ -130,8 +131,8 @@ class Sessions:
         value = await self._redis.get(_key(session_id))
         if value is None:
             return None
-        player_id, expires_at = str(value).split()
-        return Session(session_id, player_id, datetime.fromtimestamp(int(expires_at), UTC))
+        player_id, expires_at, *roles = str(value).split()
+        return Session(session_id, player_id, datetime.fromtimestamp(int(expires_at), UTC), *roles)
 
     async def close(self, session_id: str) -> None:
         """End a session; none there is not an error."""

@@ -74,7 +74,10 @@ def event(issue: Issue) -> dict[str, Any]:
             }.items()
             if value
         ],
+        "user": {"id": detail["user"]} if detail.get("user") else None,
+        "fingerprints": detail.get("fingerprint", []),
         "contexts": {
+            **detail.get("contexts", {}),
             "trace": {"trace_id": latest["trace"], "span_id": latest["span"]},
             "flags": {"values": [{"flag": flag, "result": result} for flag, result in detail["flags"].items()]},
         },

@@ -10,10 +10,12 @@ MAX_EXCEPTIONS = 5
 MAX_FRAMES = 30
 MAX_BREADCRUMBS = 30
 MAX_TAGS = 50
+MAX_CONTEXTS, MAX_FACTS = 10, 20
 
 
 def detail(event: dict[str, Any]) -> dict[str, object]:
-    """What is kept of an issue's latest event for a page. Local variables, headers and the user are not."""
+    """What is kept of an issue's latest event for a page. Local variables and headers are not, and of the user only
+    the id."""
     return {
         "exceptions": [
             {
@@ -32,9 +34,34 @@ def detail(event: dict[str, Any]) -> dict[str, object]:
             {key: text(crumb.get(key), 300) for key in ("timestamp", "category", "level", "message")}
             for crumb in _breadcrumbs(event)
         ],
+        "contexts": _contexts(event.get("contexts")),
+        "user": text(obj(event.get("user")).get("id")),
+        "fingerprint": [text(part) for part in _list(event.get("fingerprint"))],
         "serverName": text(event.get("server_name")),
         "sdk": text(obj(event.get("sdk")).get("name")),
     }
+
+
+def _contexts(contexts: object) -> dict[str, dict[str, object]]:
+    """Those that a service made itself; of each what is a text or a figure, and texts and figures one level below."""
+    own = {name: value for name, value in obj(contexts).items() if name not in ("trace", "flags")}
+    return {
+        text(name, 64): {
+            text(key, 64): {text(k, 64): _leaf(v) for k, v in list(value.items())[:MAX_FACTS]}
+            if isinstance(value, dict)
+            else _leaf(value)
+            for key, value in list(obj(context).items())[:MAX_FACTS]
+        }
+        for name, context in list(own.items())[:MAX_CONTEXTS]
+    }
+
+
+def _leaf(value: object) -> object:
+    return value if isinstance(value, bool | int | float) else text(value)
+
+
+def _list(value: object) -> list[object]:
+    return value[:MAX_FACTS] if isinstance(value, list) else []
 
 
 def _frame(frame: dict[str, Any]) -> dict[str, object]:

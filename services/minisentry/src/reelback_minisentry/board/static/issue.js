@@ -27,9 +27,17 @@ export async function issue(id) {
       h("p", null, event.tags.map((tag) => [h("span", { class: "tag" }, `${tag.key}: ${tag.value}`), " "]),
         event.contexts.flags.values.map((flag) => [h("span", { class: "tag back" }, `flag ${flag.flag}: ${flag.result}`), " "])),
       [...exceptions].reverse().map(exception)),
+    Object.entries(event.contexts).filter(([name]) => !["trace", "flags"].includes(name)).map(context),
     crumbs.length > 0 && h("section", { class: "card" }, h("h2", null, "What happened before"), h("table", null, h("tbody", null, crumbs.map((crumb) =>
       h("tr", null, h("td", { class: "soft" }, crumb.timestamp ? when(/^[\d.]+$/.test(crumb.timestamp) ? Number(crumb.timestamp) : Date.parse(crumb.timestamp) / 1000) : ""), h("td", null, crumb.category), h("td", null, crumb.message)))))),
   );
+}
+
+function context([name, facts]) {
+  const texts = Object.entries(facts).map(([key, value]) =>
+    [key, value && typeof value === "object" ? Object.entries(value).map((pair) => pair.join(" ")).join(", ") : String(value)]);
+  return h("section", { class: "card" }, h("h2", null, name.replaceAll("_", " ")),
+    h("dl", { class: "facts" }, texts.map(([key, value]) => h("div", null, h("dt", null, key.replaceAll("_", " ")), h("dd", null, value)))));
 }
 
 function exception(one) {

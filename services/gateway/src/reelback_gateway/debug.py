@@ -1,0 +1,91 @@
+"""The debug endpoints: what the services can be made to do wrong, for testers. There are none in production."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+from reelback.v1 import debug_pb2
+from reelback_common.debug_endpoints import ENDPOINTS, ROLE, Endpoint
+
+from reelback_gateway.api import RESPONSES
+from reelback_gateway.backend import ADDRESS_LIMIT, BackendOf, Player
+from reelback_gateway.problems import Problem
+from reelback_gateway.tokens import Claims
+
+router = APIRouter(prefix="/api/v1", dependencies=ADDRESS_LIMIT, responses=RESPONSES, tags=["debug"])
+
+
+class Trigger(BaseModel):
+    """How much of it, where the endpoint has an amount."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    amount: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+
+class Triggered(BaseModel):
+    """What came of it, where nothing failed."""
+
+    message: str
+
+
+async def tester(player: Player, backend: BackendOf) -> Claims:
+    """The player, who is a tester. Raises Problem 401, 403 or 429."""
+    if player.role != ROLE:
+        raise Problem(403, "debug endpoints are for testers", "permission-denied")
+    await backend.limiter.check_debug(player.player_id)
+    return player
+
+
+Tester = Annotated[Claims, Depends(tester)]
+
+
+def _trigger(endpoint: Endpoint) -> Callable[..., Awaitable[Triggered]]:
+    most = endpoint.amount.most if endpoint.amount else 0.0
+
+    async def trigger(player: Tester, backend: BackendOf, body: Trigger | None = None) -> Triggered:
+        amount = (body and body.amount) or 0.0
+        if amount > most:
+            unit = f"{most:g} {endpoint.amount.unit}" if endpoint.amount else "nothing: this endpoint has no amount"
+            raise Problem(422, f"amount: at most {unit}", "invalid-argument")
+        request = debug_pb2.TriggerRequest(name=endpoint.name, player_id=player.player_id, amount=amount)
+        return Triggered(message=(await backend.debug[endpoint.service].Trigger(request)).message)
+
+    return trigger
+
+
+def _undo(endpoint: Endpoint) -> Callable[..., Awaitable[Triggered]]:
+    async def undo(player: Tester, backend: BackendOf) -> Triggered:
+        request = debug_pb2.TriggerRequest(name=endpoint.name, player_id=player.player_id, undo=True)
+        return Triggered(message=(await backend.debug[endpoint.service].Trigger(request)).message)
+
+    return undo
+
+
+def _summary(endpoint: Endpoint) -> str:
+    if endpoint.amount is None:
+        return endpoint.what
+    amount = endpoint.amount
+    return f"{endpoint.what} {amount.usual:g} {amount.unit}, at most {amount.most:g}."
+
+
+for _endpoint in ENDPOINTS.values():
+    router.add_api_route(
+        _endpoint.path,
+        _trigger(_endpoint),
+        methods=["POST"],
+        status_code=201,
+        summary=_summary(_endpoint),
+        name=f"debug {_endpoint.service}/{_endpoint.name}",
+    )
+    if _endpoint.undo:
+        router.add_api_route(
+            _endpoint.path,
+            _undo(_endpoint),
+            methods=["DELETE"],
+            summary="Take it back.",
+            name=f"undo {_endpoint.service}/{_endpoint.name}",
+        )
