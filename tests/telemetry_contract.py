@@ -57,7 +57,7 @@ EDGES = frozenset(
         Edge("gateway", "user", "reelback.v1.User/CheckSession"),
         Edge("gateway", "game", "reelback.v1.Game/Spin"),
         Edge("gateway", "payment", "reelback.v1.Payment/GetWallet"),
-        Edge("gateway", "analytics", "reelback.v1.Debug/Trigger"),
+        Edge("gateway", "analytics", "reelback.v1.Analytics/GetReport"),
         Edge("gateway", "notification", "reelback.v1.Notification/GetPreferences"),
         Edge("game", "payment", "reelback.v1.Payment/Charge"),
         Edge("payment", "user", "reelback.v1.User/GetProfile"),

@@ -17,6 +17,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from reelback.v1.analytics_pb2_grpc import AnalyticsStub
 from reelback.v1.game_pb2_grpc import GameStub
 from reelback.v1.notification_pb2_grpc import NotificationStub, add_NotificationServicer_to_server
 from reelback.v1.payment_pb2_grpc import PaymentStub
@@ -114,6 +115,7 @@ async def platform(
                 UserStub(user),
                 GameStub(game),
                 PaymentStub(payment),
+                AnalyticsStub(user),  # which no test here asks for
                 NotificationStub(notifying),
                 {},
                 Tokens(SECRET),

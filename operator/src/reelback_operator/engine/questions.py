@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from reelback_operator.engine.judging import lateness
+from reelback_operator.engine.judging import evidence, lateness
 from reelback_operator.engine.model.observations import Question
 from reelback_operator.engine.model.spec import CrashFreeSessionsCheck, LatencyCheck, NewIssueCheck, SlowRateCheck, Spec
 from reelback_operator.engine.model.status import Phase, Status
@@ -94,4 +94,13 @@ def _without_one(spec: Spec, status: Status, end: datetime) -> Question | None:
     asked = {fault.release: fault.asked_at for fault in status.faults if fault.asked_at}
     since = min(asked.values()).replace(microsecond=0) if asked else end
     unknown = tuple(asked) if status.times.first_error_at is None else ()
-    return Question(end, end, since, first_failure_of=unknown, metrics=spec.analysis.metrics)
+    if spec.analysis.evidence and status.times.started_at:
+        since = status.times.started_at.replace(microsecond=0)
+    return Question(
+        end,
+        end,
+        since,
+        first_failure_of=unknown,
+        metrics=spec.analysis.metrics,
+        evidence=evidence.missing(spec, status) if status.phase == Phase.ANALYZING else (),
+    )

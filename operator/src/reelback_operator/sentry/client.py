@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import quote
 
 from reelback_operator.engine.model.actions import MarkDeploy
-from reelback_operator.engine.model.observations import Failure, Issue, Latency, Look, Measurement, Question
-from reelback_operator.engine.model.spec import MetricCheck
+from reelback_operator.engine.model.observations import Failure, Issue, Latency, Look, Measurement, Question, Sighting
+from reelback_operator.engine.model.spec import Evidence, MetricCheck
 from reelback_operator.engine.model.status import Counts
 from reelback_operator.sentry.api import STRANGE, Api, SentryError, iso, number, parsed, quoted, rows, whole
-from reelback_operator.sentry.counts import Counter, Window
+from reelback_operator.sentry.counts import ERRORS, Counter, Window
+from reelback_operator.sentry.evidence import Witness
 
 
 class Sentry:
@@ -30,6 +31,7 @@ class Sentry:
         self._environment = environment
         self._api = Api(url, organization, token)
         self._counter = Counter(self._api, environment)
+        self._witness = Witness(self._api, self._counter, f"{self._web}/organizations/{organization}/")
 
     async def __aenter__(self) -> Sentry:
         return self
@@ -76,7 +78,11 @@ class Sentry:
         first = min((failure for failure in failures if failure), key=lambda failure: failure.at, default=None)
         found = {check.name: await self._metric(check, question) for check in question.metrics}
         metrics = {name: measurement for name, measurement in found.items() if measurement}
-        return Look(traffic, sampled, recounted, source, latency, slow, sessions, errors, issues, first, metrics)
+        shown = {evidence.name: await self._shown(evidence, question) for evidence in question.evidence}
+        return Look(traffic, sampled, recounted, source, latency, slow, sessions, errors, issues, first, metrics, shown)
+
+    async def _shown(self, evidence: Evidence, question: Question) -> Sequence[Sighting]:
+        return await self._witness.look_for(evidence, Window(self._project, (), question.since, question.end))
 
     def _windows(self, question: Question) -> list[Window]:
         """The releases of each project, in the question's window."""
@@ -116,7 +122,7 @@ class Sentry:
         """The issues that were first seen in a release, with the events that each has of it in the window."""
         project = self._project_of(release, question)
         parameters = {
-            "query": f"first-release:{quoted(release)}",
+            "query": f"first-release:{quoted(release)} {ERRORS}",
             "sort": "new",
             "limit": "25",
             "project": project,
@@ -127,7 +133,7 @@ class Sentry:
             return []
         window = Window(project, (release,), question.start, question.end)
         counted = await self._counter.events(
-            "errors", ["issue.id", "count()"], f"release:{quoted(release)}", window, {"per_page": "100"}
+            "errors", ["issue.id", "count()"], f"release:{quoted(release)} {ERRORS}", window, {"per_page": "100"}
         )
         events = {str(row["issue.id"]): whole(row, "count()") for row in counted}
         return [
@@ -141,7 +147,7 @@ class Sentry:
         window = Window(self._project_of(release, question), (release,), question.since, question.end)
         fields = ["timestamp", "title", "issue.id", "trace", "release"]
         order = {"sort": "timestamp", "per_page": "1"}
-        found = await self._counter.events("errors", fields, f"release:{quoted(release)}", window, order)
+        found = await self._counter.events("errors", fields, f"release:{quoted(release)} {ERRORS}", window, order)
         if not found:
             return None
         trace = found[0].get("trace")

@@ -19,6 +19,8 @@ from reelback_operator.engine.model.status import Counts
 from reelback_operator.sentry.api import Api, SentryError, any_of, iso, number, rows, whole
 
 # What failure_count() does not count as failed.
+# Warnings are no failures: security events, alerts of the business and slow work are sent as such.
+ERRORS = "level:[error,fatal]"
 _PASSED = "[ok,cancelled,unknown]"
 _P95 = "p95(span.duration)"
 _RAW = "disableAggregateExtrapolation"
@@ -171,15 +173,38 @@ class Counter:
                 found[release] = Counts(requests=before.requests + count, failures=before.failures + crashed)
         return found
 
+    async def crashed(self, window: Window, service: str) -> int:
+        """Crashed sessions of all releases of a service, of the whole hours around the window."""
+        parameters = {
+            "field": "sum(session)",
+            "groupBy": ["release", "session.status"],
+            "interval": "1h",
+            **self._within(window.hours),
+        }
+        groups = rows(await self._api.call("GET", "sessions/", parameters), "groups")
+        of_service = [group for group in groups if str(group["by"]["release"]).partition("@")[0] == service]
+        return sum(
+            whole(group["totals"], "sum(session)") for group in of_service if group["by"]["session.status"] == "crashed"
+        )
+
     async def errors(self, window: Window) -> dict[str, int]:
         """Error events."""
-        found = await self.events("errors", ["release", "count()"], f"release:{any_of(window.releases)}", window)
+        query = f"release:{any_of(window.releases)} {ERRORS}"
+        found = await self.events("errors", ["release", "count()"], query, window)
         return {str(row["release"]): whole(row, "count()") for row in found}
 
     async def events(
-        self, dataset: str, fields: Sequence[str], query: str, window: Window, extra: Mapping[str, str] | None = None
+        self,
+        dataset: str,
+        fields: Sequence[str],
+        query: str,
+        window: Window,
+        extra: Mapping[str, str] | None = None,
+        *,
+        partly: bool = False,
     ) -> list[dict[str, Any]]:
-        """Rows of Sentry's `events/`. Raises SentryError, also when they are made of a part of the data."""
+        """Rows of Sentry's `events/`. Raises SentryError, also when they are made of a part of the data unless that is
+        enough: `partly`."""
         parameters: dict[str, str | Sequence[str]] = {
             "dataset": dataset,
             "field": fields,
@@ -191,7 +216,7 @@ class Counter:
         }
         answer = await self._api.call("GET", "events/", parameters)
         meta = answer.get("meta") if isinstance(answer, dict) else None
-        if isinstance(meta, dict) and meta.get("dataScanned") == "partial":
+        if not partly and isinstance(meta, dict) and meta.get("dataScanned") == "partial":
             raise SentryError("Sentry answered from a part of its data only")
         return rows(answer, "data")
 

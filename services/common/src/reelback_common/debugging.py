@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,10 +13,11 @@ import sentry_sdk
 from pydantic import BaseModel
 from pymongo.asynchronous.database import AsyncDatabase
 from reelback.v1 import debug_pb2, debug_pb2_grpc
-from reelback_telemetry import errors, runtime, sdk
+from reelback_telemetry import runtime
 from reelback_telemetry.context import set_player
 from reelback_telemetry.operations import tag_business_operation
 
+from reelback_common.crash import crash
 from reelback_common.debug_endpoints import ENDPOINTS, Endpoint
 from reelback_common.refusals import refusing
 
@@ -28,9 +28,6 @@ Action: TypeAlias = Callable[[float], Awaitable[str]]
 MOST_LEAKED = 96
 """Megabytes that leaks may come to in one process."""
 
-CRASHED = 70
-"""The exit status of a process that was told to crash."""
-
 SPIKE_SECONDS, TIMEOUT_SECONDS, SLOW_MS = 0.5, 0.2, 200.0
 
 _leaked: list[bytearray] = []
@@ -38,10 +35,6 @@ _leaked: list[bytearray] = []
 
 class DebugError(Exception):
     """An exception that was asked for."""
-
-
-class Crash(DebugError):
-    """The process was told to end."""
 
 
 class Unknown(Exception):
@@ -104,14 +97,7 @@ def _amount(endpoint: Endpoint, asked: float) -> float:
 
 
 async def _crash(_: float) -> str:
-    """End the process as a crash would, once what it knows of it is on its way."""
-    try:
-        raise Crash("the process was told to end")
-    except Crash as error:
-        errors.capture_unhandled(error, "fatal")
-    sentry_sdk.get_isolation_scope().end_session()
-    await asyncio.to_thread(sdk.flush)
-    os._exit(CRASHED)
+    await crash()
 
 
 async def _value(_: float) -> str:

@@ -17,24 +17,26 @@ from openfeature.hook import Hook, HookContext, HookHints
 from openfeature.provider.in_memory_provider import InMemoryFlag, InMemoryProvider
 from sentry_sdk.feature_flags import add_feature_flag
 
+from reelback_common.crash import crash
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that can go wrong.
 
-    `effect` says what a value means: the share of calls that raise from 0 to 1, milliseconds to wait or to compute, or
-    a switch that is on above 0.
+    `effect` says what a value means: the share of calls from 0 to 1 that raise, are refused or end the process,
+    milliseconds to wait or to compute, or a switch that is on above 0.
     """
 
     key: str
     service: str
-    effect: Literal["raise", "wait", "compute", "switch"]
+    effect: Literal["raise", "refuse", "crash", "wait", "compute", "switch"]
     description: str
 
     @property
     def maximum(self) -> float:
-        """The largest value accepted: 1 for a share or a switch, one minute for a time."""
-        return 1 if self.effect in ("raise", "switch") else 60_000
+        """The largest value accepted: one minute for a time, 1 for anything else."""
+        return 60_000 if self.effect in ("wait", "compute") else 1
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -43,6 +45,8 @@ FAULTS: Mapping[str, Fault] = {
         Fault("payment.charge.error_rate", "payment", "raise", "This share of charges raises an exception."),
         Fault("payment.charge.latency_ms", "payment", "wait", "Every charge takes so much longer."),
         Fault("user.profile.slow_query_ms", "user", "wait", "The query for a profile takes so much longer."),
+        Fault("user.session.refused_rate", "user", "refuse", "This share of sessions is refused, as if guessed."),
+        Fault("notification.intake.crash_rate", "notification", "crash", "This share of events ends the process."),
         Fault("game.rng.cpu_ms", "game", "compute", "Every round burns so much CPU, and its event loop stands still."),
         Fault("analytics.report.n_plus_one", "analytics", "switch", "The report queries player by player."),
     )
@@ -85,7 +89,7 @@ def configure(values: Mapping[str, float]) -> None:
 
 
 async def inject(key: str) -> None:
-    """Do what the fault `key` is set to: raise InjectedFault, wait, compute, or nothing when it is off."""
+    """Do what the fault `key` is set to: raise, end the process, wait or compute; nothing when it is off."""
     value = await _value(key)
     if not value:
         return
@@ -93,6 +97,9 @@ async def inject(key: str) -> None:
         case "raise":
             if random.random() < value:  # noqa: S311
                 raise InjectedFault(f"{key} is {value:g}")
+        case "crash":
+            if random.random() < value:  # noqa: S311
+                await crash()
         case "wait":
             await asyncio.sleep(value / 1000)
         case "compute":
@@ -102,6 +109,12 @@ async def inject(key: str) -> None:
 async def is_on(key: str) -> bool:
     """Whether the switch `key` is on: then the caller does what it must not do."""
     return await _value(key) > 0
+
+
+async def refuses(key: str) -> bool:
+    """Whether the fault `key` is to refuse this call."""
+    value = await _value(key)
+    return bool(value) and random.random() < value  # noqa: S311
 
 
 async def _value(key: str) -> float:

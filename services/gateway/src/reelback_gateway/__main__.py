@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated
 
 from pydantic import Field, IPvAnyNetwork
+from reelback.v1.analytics_pb2_grpc import AnalyticsStub
 from reelback.v1.debug_pb2_grpc import DebugStub
 from reelback.v1.game_pb2_grpc import GameStub
 from reelback.v1.notification_pb2_grpc import NotificationStub
@@ -23,7 +24,7 @@ IDEMPOTENT = {
     "game": ["reelback.v1.Game"],
     "payment": ["reelback.v1.Payment"],
     "notification": ["reelback.v1.Notification"],
-    "analytics": [],
+    "analytics": ["reelback.v1.Analytics"],
 }
 """Calls that may be sent again: reads, and what has a request id."""
 
@@ -72,6 +73,7 @@ async def serve(options: Settings) -> None:
             UserStub(user),
             GameStub(game),
             PaymentStub(payment),
+            AnalyticsStub(analytics),
             NotificationStub(notification),
             {name: DebugStub(channel) for name, channel in channels.items()},
             Tokens(options.jwt_secret.get_secret_value()),

@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from reelback.v1 import game_pb2, payment_pb2, user_pb2
+from reelback.v1 import analytics_pb2, game_pb2, payment_pb2, user_pb2
 
 from reelback_gateway.backend import ADDRESS_LIMIT, Address, BackendOf, Player
 from reelback_gateway.models import (
@@ -14,6 +14,7 @@ from reelback_gateway.models import (
     Code,
     Credentials,
     Entry,
+    Leaderboard,
     Limits,
     LimitsRequest,
     Move,
@@ -141,6 +142,12 @@ async def spins(player: Player, backend: BackendOf, limit: Limit = 50) -> list[R
     """The newest rounds first."""
     answer = await backend.game.ListRounds(game_pb2.ListRoundsRequest(player_id=player.player_id, limit=limit))
     return [Round.of(played) for played in answer.rounds]
+
+
+@router.get("/leaderboard", tags=["game"])
+async def leaderboard(backend: BackendOf) -> Leaderboard:
+    """Who has bet the most in the last hour; without names."""
+    return Leaderboard.of(await backend.analytics.GetReport(analytics_pb2.GetReportRequest()))
 
 
 @router.get("/paytable", tags=["game"])

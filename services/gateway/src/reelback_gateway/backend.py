@@ -19,6 +19,7 @@ from reelback_gateway.problems import Problem
 from reelback_gateway.tokens import Claims, Invalid, Tokens
 
 if TYPE_CHECKING:  # the stubs' types exist for the type checker only
+    from reelback.v1.analytics_pb2_grpc import AnalyticsAsyncStub
     from reelback.v1.debug_pb2_grpc import DebugAsyncStub
     from reelback.v1.game_pb2_grpc import GameAsyncStub
     from reelback.v1.notification_pb2_grpc import NotificationAsyncStub
@@ -33,6 +34,7 @@ class Backend:
     user: UserAsyncStub
     game: GameAsyncStub
     payment: PaymentAsyncStub
+    analytics: AnalyticsAsyncStub
     notification: NotificationAsyncStub
     debug: Mapping[str, DebugAsyncStub]
     tokens: Tokens

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel, ConfigDict, Field
-from reelback.v1 import game_pb2, payment_pb2, user_pb2
+from reelback.v1 import analytics_pb2, game_pb2, payment_pb2, user_pb2
 
 RequestId: TypeAlias = Annotated[
     str,
@@ -220,6 +220,27 @@ class Round(BaseModel):
             balance_after=message.balance_after,
             played_at=utc(message.played_at),
         )
+
+
+class Leader(BaseModel):
+    """One of those who have bet the most; who it is, is not said."""
+
+    rounds: int
+    bet: int
+    win: int
+
+
+class Leaderboard(BaseModel):
+    """The last hour: the players who have bet the most, the first of them first, and how many play now."""
+
+    leaders: list[Leader]
+    active_players: int
+
+    @classmethod
+    def of(cls, message: analytics_pb2.Report) -> Self:
+        """From the report of analytics."""
+        leaders = [Leader(rounds=each.rounds, bet=each.bet, win=each.win) for each in message.top_players]
+        return cls(leaders=leaders, active_players=message.active_sessions)
 
 
 class Pay(BaseModel):

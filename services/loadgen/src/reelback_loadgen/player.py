@@ -43,7 +43,7 @@ class Player(FastHttpUser):
         registered = self._post("users", account | {"display_name": "Load"})
         return registered and self._post("sessions", account)
 
-    @task(85)
+    @task(83)
     def spin(self) -> None:
         """Play a round, or fill the wallet when it is empty."""
         bet = self._lines * secrets.choice(STAKES)
@@ -63,6 +63,11 @@ class Player(FastHttpUser):
     def look_at_rounds(self) -> None:
         """Look at the last rounds."""
         self._get("spins?limit=20")
+
+    @task(2)
+    def look_at_leaderboard(self) -> None:
+        """Look who has bet the most."""
+        self._get("leaderboard")
 
     @task(3)
     def look_at_ledger(self) -> None:

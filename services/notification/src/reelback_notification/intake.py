@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from reelback.v1 import events_pb2
+from reelback_common import faults
 from reelback_common.events import trace_headers
 
 from reelback_notification.messages import Channel, Message, Notice, Template, notice, wanted
@@ -26,6 +27,7 @@ class Intake:
 
     async def handle(self, event: events_pb2.Event) -> None:
         """Put down the messages of an event; again makes no others. Raises Poison, and PyMongoError."""
+        await faults.inject("notification.intake.crash_rate")
         told = notice(event)
         if told is None:
             return

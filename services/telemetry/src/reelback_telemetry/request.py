@@ -41,6 +41,11 @@ def request(
         scope.set_transaction_name(name)
         caller = propagate.extract(carrier)
         span = _tracer.start_span(name, caller, kind, attributes)
+        of = span.get_span_context()
+        # For what a thread reports: it inherits Sentry's scope, and not OpenTelemetry's span.
+        scope.generate_propagation_context(
+            {"sentry-trace": f"{trace.format_trace_id(of.trace_id)}-{trace.format_span_id(of.span_id)}"}
+        )
         token = context.attach(trace.set_span_in_context(span, caller))
         began = time.monotonic()
         try:

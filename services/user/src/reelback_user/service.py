@@ -21,6 +21,7 @@ from reelback_common.debug_endpoints import ROLE
 from reelback_common.events import Outgoing, trace_headers
 from reelback_common.refusals import Wait, refusing
 from reelback_common.verification import email_code
+from reelback_telemetry import security
 from reelback_telemetry.context import set_player
 
 from reelback_user import passwords
@@ -112,6 +113,9 @@ class User(user_pb2_grpc.UserServicer):
         """Whose session it is."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             session = await self._sessions.find(request.session_id)
+            if await faults.refuses("user.session.refused_rate"):
+                security.report("guessed-session", "a session was asked for that nobody has opened")
+                session = None
             if session is None:
                 raise Denied("the session has ended, sign in again")
         set_player(session.player_id)

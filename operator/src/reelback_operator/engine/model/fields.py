@@ -73,6 +73,13 @@ def _unit(name: str) -> str:
     return name
 
 
+def _tag_name(name: str) -> str:
+    # It becomes a key in a query: nothing that could end it.
+    if len(name) > 200 or not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise ValueError(f"must be the name of a tag like business.operation, not {name!r}")
+    return name
+
+
 Duration = Annotated[
     float, BeforeValidator(_read_duration), Field(gt=0), PlainSerializer(_write_duration, return_type=str)
 ]
@@ -83,4 +90,5 @@ Value = Annotated[str, AfterValidator(_plain)]
 Decimal = Annotated[float, Field(allow_inf_nan=False)]
 FaultKey = Annotated[str, AfterValidator(_fault_key)]
 MetricName = Annotated[str, AfterValidator(_metric_name)]
+TagName = Annotated[str, AfterValidator(_tag_name)]
 Unit = Annotated[str, AfterValidator(_unit)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reelback_operator.engine.model.bounds import NARROW, Bounds
-from reelback_operator.engine.model.spec import MetricCheck, SlowRateCheck
+from reelback_operator.engine.model.spec import Evidence, MetricCheck, SlowRateCheck
 from reelback_operator.engine.model.status import Counts
 from reelback_operator.engine.model.workload import Workload
 
@@ -46,13 +46,31 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """What Sentry shows of an evidence: so many events in so many issues, the spans of one trace, a trace.
+
+    `seconds` is how long it took, `services` are a trace's in the order in which they began, `orphans` its spans
+    whose parent is not there. `what` says it in words, `url` is where to look.
+    """
+
+    count: int = 0
+    groups: int = 0
+    seconds: float = 0.0
+    services: tuple[str, ...] = ()
+    orphans: int = 0
+    what: str = ""
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """Sentry's answer to a Question, by release unless it says otherwise. A release that is missing was not seen.
 
     `traffic` has requests and failures in the question's window, `sampled` the share of requests that was sent to
     Sentry where it is below 1, `recounted` the requests in the window that ends earlier, `source` what they were
     counted from. `slow` has requests and slow ones by check, `sessions` sessions and crashed ones, `errors` error
-    events. `metrics` has the figure of each check of type Metric by the check's name, unless there was no data.
+    events. `metrics` has the figure of each check of type Metric by the check's name, unless there was no data, and
+    `evidence` what was seen of each that was asked for, by its name.
     """
 
     traffic: Mapping[str, Counts] = field(default_factory=dict)
@@ -66,6 +84,7 @@ class Look:
     issues: Mapping[str, Sequence[Issue]] = field(default_factory=dict)
     first_failure: Failure | None = None
     metrics: Mapping[str, Measurement] = field(default_factory=dict)
+    evidence: Mapping[str, Sequence[Sighting]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +95,8 @@ class Question:
     asked for only where a check needs it: `latency_since` is the start of the window of percentiles, `slow` the
     checks of slow requests, `sessions` and `errors` whether these are counted. `issues_of` are releases whose issues
     are looked for, `first_failure_of` those whose first error event since `since` is. The metrics' windows end at
-    `end`. `projects` has the slug of a release's project where it is not the operator's.
+    `end`. `evidence` is looked for from `since` on. `projects` has the slug of a release's project where it is not the
+    operator's.
     """
 
     start: datetime
@@ -92,6 +112,7 @@ class Question:
     issues_of: tuple[str, ...] = ()
     first_failure_of: tuple[str, ...] = ()
     metrics: tuple[MetricCheck, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from reelback_operator.engine.model.fields import (
     FaultKey,
     MetricName,
     Name,
+    TagName,
     Unit,
     Value,
     Variable,
@@ -207,23 +208,95 @@ SequentialCheck = ErrorRateCheck | SlowRateCheck | CrashFreeSessionsCheck | NewI
 Check = Annotated[SequentialCheck | LatencyCheck | MetricCheck, Field(discriminator="type")]
 
 
+class _Evidence(_Spec):
+    """Something that Sentry has to show `within` a time: since the watching began, or every fault has been on."""
+
+    name: Name
+    within: Duration = 60.0
+
+
+class IssueEvidence(_Evidence):
+    """Error events of a service, of a type of error or with tags, in at most `maxGroups` issues."""
+
+    type: Literal["Issue"]
+    service: Name
+    error: str | None = Field(default=None, min_length=1, max_length=200)
+    transaction: str | None = Field(default=None, min_length=1, max_length=200)
+    tags: dict[TagName, Annotated[str, Field(max_length=200)]] = Field(default={}, max_length=10)
+    min_events: int = Field(default=1, ge=1, le=100)
+    max_groups: int = Field(default=1, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        if not (self.error or self.transaction or self.tags):
+            raise ValueError("needs error, transaction or tags")
+        return self
+
+
+class TraceEvidence(_Evidence):
+    """A trace that begins with the segment `root` and has these services in this order, no span without its parent,
+    and no more than `maxDuration` from its start to its end."""
+
+    type: Literal["Trace"]
+    root: str = Field(min_length=1, max_length=200)
+    services: list[Name] = Field(min_length=2, max_length=20)
+    max_duration: Duration = 30.0
+
+
+class SpanEvidence(_Evidence):
+    """Spans of a service of this name: one that took longer than `slowerThan`, or `repeated` of them in one trace."""
+
+    type: Literal["Span"]
+    service: Name
+    span: str = Field(min_length=1, max_length=200)
+    slower_than: Duration | None = None
+    repeated: int | None = Field(default=None, ge=2, le=1000)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.slower_than is None) == (self.repeated is None):
+            raise ValueError("needs slowerThan or repeated")
+        return self
+
+
+class SessionsEvidence(_Evidence):
+    """So many crashed sessions of a service, in the hour that it is: Sentry counts sessions by the hour."""
+
+    type: Literal["Sessions"]
+    service: Name
+    crashed: int = Field(default=1, ge=1, le=1_000_000)
+
+
+Evidence = Annotated[IssueEvidence | TraceEvidence | SpanEvidence | SessionsEvidence, Field(discriminator="type")]
+
+
 class Analysis(_Spec):
-    """How the candidate, or what already runs, is watched, and for how long; `warmUp` is left out of that."""
+    """How the candidate, or what already runs, is watched, and for how long; `warmUp` is left out of that.
+
+    `checks` have to hold; `evidence` has to be found, and then the run ends.
+    """
 
     interval: Duration = 2.0
     warm_up: Duration | None = None
     deadline: Duration = 180.0
     on_no_data: Literal["Inconclusive", "Rollback"] = "Inconclusive"
     consecutive_error_limit: int = Field(default=4, ge=1, le=100)
-    checks: list[Check] = Field(min_length=1, max_length=10)
+    checks: list[Check] = Field(default=[], max_length=10)
+    evidence: list[Evidence] = Field(default=[], max_length=10)
 
     @model_validator(mode="after")
     def _checks_once(self) -> Self:
+        if bool(self.checks) == bool(self.evidence):
+            raise ValueError("checks: needs either checks or evidence")
         if self.interval > self.deadline:
             raise ValueError("interval must not be longer than deadline")
         if (self.warm_up or 0.0) + self.interval > self.deadline:
             raise ValueError("warmUp must end an interval before the deadline at least")
         _different("checks", [check.name for check in self.checks])
+        _different("evidence", [evidence.name for evidence in self.evidence])
+        for index, evidence in enumerate(self.evidence):
+            if evidence.within > self.deadline:
+                raise ValueError(f"evidence[{index}].within: must not be longer than the deadline")
         return self
 
     @property
@@ -309,6 +382,8 @@ class Spec(_Spec):
         if self.expect and self.expect.verdict in (_WITHOUT_ONE if self.release else _OF_A_RELEASE):
             there = "there is" if self.release else "there is no"
             raise ValueError(f"expect.verdict: {self.expect.verdict} cannot come of it where {there} release")
+        if self.release and self.analysis.evidence:
+            raise ValueError("analysis.evidence: goes with no release")
         if self.release is None:
             if "rollback" in self.model_fields_set:
                 raise ValueError("rollback: goes with a release")

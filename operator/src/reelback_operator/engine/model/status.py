@@ -149,6 +149,16 @@ class CheckStatus(_Status):
         return self.outcome in ("Running", "Passed") and self.judged_until is not None and not self.missing
 
 
+class EvidenceStatus(_Status):
+    """What was found of an evidence: it stays Found once it was, and is Missing when its time is over."""
+
+    name: str
+    outcome: Literal["Running", "Found", "Missing"] = "Running"
+    detail: str = ""
+    url: str | None = None
+    found_at: datetime | None = None
+
+
 class Lateness(_Status):
     """How late requests come to be known by Sentry, measured: a window that has passed is counted again and again.
 
@@ -215,6 +225,7 @@ class Status(_Status):
     times: Times = Times()
     durations: Durations = Durations()
     checks: list[CheckStatus] = []
+    evidence: list[EvidenceStatus] = []
     sentry: SentryStatus = SentryStatus()
     timeline: list[Event] = []
     history: list[Run] = []

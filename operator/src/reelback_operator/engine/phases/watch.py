@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
-from reelback_operator.engine.judging import checks
+from reelback_operator.engine.judging import checks, evidence
 from reelback_operator.engine.model.actions import SetLoad
 from reelback_operator.engine.model.spec import Verdict
 from reelback_operator.engine.model.status import Phase
@@ -68,6 +69,8 @@ def _take_in(run: Step) -> bool:
         return False
     run.first_failure(look, min((fault.asked_at for fault in status.faults if fault.asked_at), default=None))
     checks.evaluate(run.spec, status, look, asked.end)
+    if status.phase == Phase.ANALYZING:
+        evidence.evaluate(run.spec, status, look, run.now, _expected_since(run))
     ailing = any(check.failures for check in status.checks)
     status.ailing_since = (status.ailing_since or run.now) if ailing else None
     well = not ailing and all(check.vouches and check.outcome == "Running" for check in status.checks)
@@ -80,6 +83,9 @@ def _decide(run: Step) -> None:
     status = run.status
     if status.times.detected_at is not None:
         return
+    if run.spec.analysis.evidence:
+        _decide_by_evidence(run)
+        return
     failed = [check.detail for check in status.checks if check.outcome == "Failed"]
     if failed:
         status.times.first_error_at = status.times.first_error_at or status.ailing_since
@@ -88,6 +94,33 @@ def _decide(run: Step) -> None:
             _conclude(run, Verdict.FAILED, status.message)
     elif run.seconds_since(status.changing_since) >= run.spec.analysis.deadline:
         _deadline(run)
+
+
+def _expected_since(run: Step) -> datetime | None:
+    """Since when evidence may be expected: none before every fault is on."""
+    serving = [fault.serving_at for fault in run.status.faults]
+    moments = [moment for moment in (run.status.changing_since, *serving) if moment]
+    return max(moments) if moments and all(serving) else None
+
+
+def _decide_by_evidence(run: Step) -> None:
+    """End the run when all was found, when the time of some is over, or at the deadline."""
+    status = run.status
+    for found in status.evidence:
+        if found.found_at == run.now:
+            run.note("EvidenceFound", found.detail)
+    links = {wanted.name: wanted.type for wanted in run.spec.analysis.evidence}
+    for found in status.evidence:
+        if links[found.name] == "Trace":
+            status.sentry.trace_url = status.sentry.trace_url or found.url
+        if links[found.name] == "Issue":
+            status.sentry.issue_url = status.sentry.issue_url or found.url
+    said = "; ".join(found.detail for found in status.evidence)
+    over = run.seconds_since(status.changing_since) >= run.spec.analysis.deadline
+    if status.evidence and all(found.outcome == "Found" for found in status.evidence):
+        _conclude(run, Verdict.PASSED, said)
+    elif over or any(found.outcome == "Missing" for found in status.evidence):
+        _conclude(run, Verdict.FAILED, said)
 
 
 def _deadline(run: Step) -> None:

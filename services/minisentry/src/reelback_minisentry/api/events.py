@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from typing import Any
 
@@ -9,6 +10,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from reelback_minisentry.api import span_rows
 from reelback_minisentry.api.projects import Projects
 from reelback_minisentry.issues import error_rows
 from reelback_minisentry.query import aggregation, session_health
@@ -43,6 +45,8 @@ class Events:
         if dataset is ERRORS and not any(dataset.aggregate(name) for name in fields):
             rows, meta = await self._error_rows(request, fields, span, place, size)
             return answer({"data": rows, "meta": meta | {"dataset": "errors"}})
+        if dataset.name == SPANS.name and span_rows.asked(query.get("query", ""), fields):
+            return await self._span_rows(request, fields, span, place)
         counted = await self._cells(dataset, query.get("query", ""), span, place)
         ids = await self._ids(dataset, query, span, place)
         lines, meta = aggregation.table(counted, fields, dataset, span.seconds, ids)
@@ -81,7 +85,7 @@ class Events:
         by = query.get("sort", "-timestamp")
         if by not in ("timestamp", "-timestamp"):
             raise BadQuery(f"sort: rows are sorted by timestamp or -timestamp, not {by!r}")
-        wanted = parse(query.get("query", ""), error_rows.FIELDS, {"issue": "issue.id"})
+        wanted = parse(query.get("query", ""), error_rows.SEARCHED, {"issue": "issue.id"})
         rows: list[dict[str, Any]] = []
         async for stored in self._reader.rows(span, newest_first=by.startswith("-")):
             if place.holds(stored["origin"]["environment"], stored["origin"]["project"]) and wanted(
@@ -91,6 +95,22 @@ class Events:
                 if len(rows) == size:
                     break
         return rows, {"fields": {name: error_rows.TYPES[name] for name in fields}, "units": {}}
+
+    async def _span_rows(self, request: Request, fields: list[str], span: Window, place: Place) -> Response:
+        query = request.query_params
+        traces = await self._reader.newest_traces(span.start, span_rows.MAX_TRACES + 1)
+        whole = len(traces) <= span_rows.MAX_TRACES
+        rows = await asyncio.to_thread(
+            span_rows.table, traces, query.get("query", ""), fields, query.getlist("sort"), window=span, place=place
+        )
+        shown, link = page(rows, request.url, query)
+        meta = {
+            "dataset": SPANS.name,
+            "fields": span_rows.types(fields),
+            "units": {name: "millisecond" for name in fields if span_rows.DURATION in name},
+            "dataScanned": "full" if whole else "partial",
+        }
+        return answer({"data": [*shown], "meta": meta}, headers={"Link": link})
 
     async def timeseries(self, request: Request) -> Response:
         """One aggregate over time, for all or for each group of `groupBy`."""

@@ -32,6 +32,10 @@ def routes(reader: Reader) -> list[Route]:
     async def sentry_trace(request: Request) -> Response:
         return RedirectResponse(f"/trace/{hex_id(request.path_params['id'], 32)}")
 
+    async def sentry_issue(request: Request) -> Response:
+        number = request.path_params["id"]
+        return RedirectResponse(f"/issues/{number if number.isdigit() else 0}")
+
     async def file(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in files:
@@ -58,6 +62,7 @@ def routes(reader: Reader) -> list[Route]:
         Route("/trace/{id}", index),
         # Where Sentry has it: a status links to the same address whatever Sentry is asked.
         Route("/organizations/{organization}/performance/trace/{id}/", sentry_trace),
+        Route("/organizations/{organization}/issues/{id}/", sentry_issue),
         Route("/board/{name}", file),
         Route("/board/data/overview", _or_503(overview)),
         Route("/board/data/metrics", _or_503(metrics)),

@@ -50,6 +50,7 @@ def read(event: dict[str, Any], project: str, now: float, fallback_id: object = 
         handled=all(obj(entry.get("mechanism")).get("handled") is not False for entry in exceptions),
         metadata=metadata,
         issue=_group(project, event.get("fingerprint"), exceptions, event, message),
+        tags=event_detail.tags_of(event),
         event=event,
     )
 

@@ -25,11 +25,24 @@ _READ: dict[str, Callable[[Stored], Any]] = {
     "release": lambda row: row["origin"]["release"],
     "environment": lambda row: row["origin"]["environment"],
     "level": lambda row: row["level"],
+    "error.type": lambda row: row.get("type", ""),
     "transaction": lambda row: row["transaction"],
     "project": lambda row: row["origin"]["project"],
     "project.id": lambda row: int(row["origin"]["project"]) if row["origin"]["project"].isdigit() else 0,
 }
+
+
+class _Names:
+    """The fields, and any tag, as `tags[name]` or by its bare name."""
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str)
+
+
 FIELDS = tuple(_READ)
+SEARCHED = _Names()
+"""What a search may name: what is no field is a tag, as at Sentry."""
+
 TYPES = {
     name: {"timestamp": "date", "issue.id": "integer", "project.id": "integer"}.get(name, "string") for name in FIELDS
 }
@@ -48,6 +61,11 @@ def ids(row: Stored) -> list[Cell]:
     return [({**fields, "of": of}, Distinct([int(hash_, 16)])) for of, hash_ in found if hash_]
 
 
+class _Texts(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 def texts(row: Stored) -> dict[str, str]:
-    """What a search compares with."""
-    return {name: str(read(row)) for name, read in _READ.items()}
+    """What a search compares with; a tag that the event has not is empty."""
+    return _Texts({**row.get("tags", {}), **{name: str(read(row)) for name, read in _READ.items()}})

@@ -18,21 +18,26 @@ MAX_DEPTH = 100
 
 def shape(lines: Iterable[TraceLine]) -> list[dict[str, Any]]:
     """The roots, ordered by their start. A span whose parent did not come (yet) is a root, and so is a lost error."""
-    spans: dict[str, dict[str, Any]] = {}
-    errors: dict[str, Mapping[str, Any]] = {}
-    for line in lines:  # what was sent twice stands twice, and is shown once
-        if isinstance(line, list):
-            whole = chain.from_iterable((span, *sdk.inside(span)) for span in line)
-            spans |= {span["span_id"]: _span(span) for span in whole}
-        elif "otlp" in line:
-            spans |= {span.span_id: _span(asdict(span)) for span in otlp.stored_spans(line)}
-        else:
-            errors[line["id"]] = line
+    stored = list(lines)
+    spans = {span_id: _span(span) for span_id, span in flat(stored).items()}
+    errors = {line["id"]: line for line in stored if not isinstance(line, list) and "otlp" not in line}
     roots = _nest(spans)
     for error in sorted(errors.values(), key=lambda error: float(error["timestamp"])):
         home = spans.get(error["span"])
         (home["errors"] if home else roots).append(_error(error))
     return roots
+
+
+def flat(lines: Iterable[TraceLine]) -> dict[str, Mapping[str, Any]]:
+    """The spans in the lines of a trace, by their ids: what was sent twice stands twice, and is here once."""
+    spans: dict[str, Mapping[str, Any]] = {}
+    for line in lines:
+        if isinstance(line, list):
+            whole = chain.from_iterable((span, *sdk.inside(span)) for span in line)
+            spans |= {span["span_id"]: span for span in whole}
+        elif "otlp" in line:
+            spans |= {span.span_id: asdict(span) for span in otlp.stored_spans(line)}
+    return spans
 
 
 def _nest(spans: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:

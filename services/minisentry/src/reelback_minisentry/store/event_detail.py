@@ -79,6 +79,11 @@ def _breadcrumbs(event: dict[str, Any]) -> list[dict[str, Any]]:
     return objects(crumbs.get("values") if isinstance(crumbs, dict) else crumbs, MAX_BREADCRUMBS)
 
 
+def tags_of(event: dict[str, Any]) -> dict[str, str]:
+    """The tags of an event, each cut."""
+    return _tags(event.get("tags"))
+
+
 def _tags(tags: object) -> dict[str, str]:
     """Tags come as an object or as a list of pairs."""
     if isinstance(tags, list):

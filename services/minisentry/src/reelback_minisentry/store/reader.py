@@ -132,6 +132,16 @@ class Reader:
         raw = await self._redis.get(keys.TRACE + trace_id)
         return [orjson.loads(line) for line in raw.splitlines()] if raw else []
 
+    async def newest_traces(self, since: float, limit: int) -> list[tuple[str, list[TraceLine]]]:
+        """The traces last written to since then, the newest first, and no more than so many."""
+        ids = await self._redis.zrevrangebyscore(keys.TRACES, "+inf", since, start=0, num=limit)
+        stored = await self._redis.mget([keys.TRACE.encode() + id_ for id_ in ids]) if ids else []
+        return [
+            (id_.decode(), [orjson.loads(line) for line in raw.splitlines()])
+            for id_, raw in zip(ids, stored, strict=True)
+            if raw
+        ]
+
     async def ping(self) -> None:
         """Return when Redis answers."""
         await self._redis.ping()

@@ -88,6 +88,7 @@ class Error:
     handled: bool
     metadata: dict[str, str]
     issue: int
+    tags: dict[str, str]
     event: dict[str, Any]
 
     @property
@@ -104,6 +105,8 @@ class Error:
             "user": self.user,
             "title": self.title,
             "culprit": self.culprit,
+            "type": self.metadata.get("type", ""),
+            "tags": self.tags,
         }
 
 
