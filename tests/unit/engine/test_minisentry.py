@@ -6,16 +6,24 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from reelback_operator.engine.model.actions import MarkDeploy
 from reelback_operator.engine.model.observations import Measurement, Question
-from reelback_operator.engine.model.spec import MetricCheck, SlowRateCheck
+from reelback_operator.engine.model.spec import (
+    IssueEvidence,
+    MetricCheck,
+    SessionsEvidence,
+    SlowRateCheck,
+    SpanEvidence,
+    TraceEvidence,
+)
 from reelback_operator.engine.model.status import Counts
 from reelback_operator.sentry import Sentry, SentryError
 
 from tests.unit.minisentry.conftest import TOKEN, Server
-from tests.unit.minisentry.payloads import FAILED, error, otlp, otlp_span
+from tests.unit.minisentry.payloads import FAILED, REMOTE, error, otlp, otlp_span
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
 
@@ -118,3 +126,47 @@ async def test_minisentry_knows_the_metrics(minisentry: Server) -> None:
     async with connect(minisentry) as sentry:
         look = await sentry.look(Question(end, end, now, metrics=checks))
     assert look.metrics == {"payments": Measurement(0.875, 2), "sessions": Measurement(7.0, 1)}
+
+
+async def test_minisentry_shows_evidence(minisentry: Server) -> None:
+    service, trace, root = f"s{uuid.uuid4().hex[:8]}", uuid.uuid4().hex, "12" * 8
+    release, began = f"{service}@1.4.0", datetime.now(UTC).replace(microsecond=0)
+    slow = time.time_ns() - 900_000_000
+    minisentry.exported(
+        otlp(
+            otlp_span(release, "POST /spin", trace_id=trace, span_id=root, start_time_unix_nano=slow),
+            *[
+                otlp_span(release, "find bets", trace_id=trace, span_id=f"{n + 1:016x}", parent_span_id=root)
+                for n in range(7)
+            ],
+            service=service,
+        )
+    )
+    called = {"trace_id": trace, "span_id": "ab" * 8, "parent_span_id": f"{1:016x}", "flags": REMOTE}
+    minisentry.exported(otlp(otlp_span("other@1.4.0", "Charge", **called), service="other"))
+    minisentry.sent(*[("event", error(release, tags={"security.event": "guess"})) for _ in range(3)])
+    minisentry.sent(("event", error(release, "KeyError")))
+    session = {"sid": uuid.uuid4().hex, "init": True, "started": began.isoformat(), "status": "crashed", "errors": 1}
+    minisentry.sent(("session", {**session, "attrs": {"release": release, "environment": "test"}}))
+    of: dict[str, Any] = {"service": service}
+    wanted = (
+        IssueEvidence(name="type", type="Issue", error="KeyError", **of),
+        IssueEvidence(name="tag", type="Issue", tags={"security.event": "guess"}, **of),
+        IssueEvidence(name="none", type="Issue", error="TypeError", **of),
+        TraceEvidence(name="trace", type="Trace", root="POST /spin", services=[service, "other"]),
+        SpanEvidence(name="slow", type="Span", span="POST /spin", slower_than=0.5, **of),
+        SpanEvidence(name="repeated", type="Span", span="find bets", repeated=7, **of),
+        SessionsEvidence(name="sessions", type="Sessions", **of),
+    )
+    end = datetime.now(UTC) + timedelta(seconds=2)
+    async with connect(minisentry) as sentry:
+        seen = (await sentry.look(Question(end, end, began, evidence=wanted))).evidence
+    assert [(each.count, each.groups) for each in (*seen["type"], *seen["tag"])] == [(1, 1), (3, 1)]
+    assert seen["none"] == []
+    [whole] = seen["trace"]
+    assert (whole.services, whole.orphans) == ((service, "other"), 0)
+    assert whole.seconds == pytest.approx(0.9, abs=0.3)
+    [[slowest], [most], [sessions]] = seen["slow"], seen["repeated"], seen["sessions"]
+    assert slowest.seconds == pytest.approx(0.9, abs=0.3)
+    assert (most.count, sessions.count) == (7, 1)
+    assert trace in (most.url or "")

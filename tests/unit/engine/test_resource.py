@@ -56,7 +56,7 @@ def test_durations_and_decimals() -> None:
         ({"analysis__interval": 2}, "spec.analysis.interval: must be a duration like 500ms, 2s or 3m, not 2"),
         ({"analysis__interval": "2m"}, "spec.analysis: interval must not be longer than deadline"),
         ({"analysis__intervall": "2s"}, "spec.analysis.intervall: is not a known field"),
-        ({"analysis__checks": []}, "spec.analysis.checks: List should have at least 1 item"),
+        ({"analysis__checks": []}, "spec.analysis: checks: needs either checks or evidence"),
         (
             {"analysis__checks__0__alpha": "1"},
             "spec.analysis.checks[0].alpha: Input should be less than or equal to 0.1",

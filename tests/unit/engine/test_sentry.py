@@ -222,7 +222,7 @@ async def test_an_issue_has_the_events_of_this_run() -> None:
     async with client_of(script) as (sentry, server):
         look = await sentry.look(asked)
     assert look.issues == {NEW: [Issue("7", "u/7", 3)]}, "the other one had none"
-    assert server.asked[0][1]["query"] == ['first-release:"payment@1.5.0"']
+    assert server.asked[0][1]["query"] == ['first-release:"payment@1.5.0" level:[error,fatal]']
 
 
 SUCCESS = MetricCheck(

@@ -94,7 +94,8 @@ def _without_one(spec: Spec, status: Status, end: datetime) -> Question | None:
     asked = {fault.release: fault.asked_at for fault in status.faults if fault.asked_at}
     since = min(asked.values()).replace(microsecond=0) if asked else end
     unknown = tuple(asked) if status.times.first_error_at is None else ()
-    if spec.analysis.evidence and status.times.started_at:
+    wanted = evidence.missing(spec, status) if status.phase == Phase.ANALYZING else ()
+    if not spec.faults and status.times.started_at:
         since = status.times.started_at.replace(microsecond=0)
     return Question(
         end,
@@ -102,5 +103,5 @@ def _without_one(spec: Spec, status: Status, end: datetime) -> Question | None:
         since,
         first_failure_of=unknown,
         metrics=spec.analysis.metrics,
-        evidence=evidence.missing(spec, status) if status.phase == Phase.ANALYZING else (),
+        evidence=wanted if since < end else (),
     )

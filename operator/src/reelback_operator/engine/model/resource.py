@@ -65,7 +65,12 @@ class Scenario(BaseModel):
             raise SpecError("\n".join(_lines(error))) from None
 
 
-_CHECK_TYPES = frozenset({"ErrorRate", "SlowRate", "CrashFreeSessions", "NewIssue", "LatencyP95", "Metric"})
+_TYPES = frozenset(
+    {
+        *("ErrorRate", "SlowRate", "CrashFreeSessions", "NewIssue", "LatencyP95", "Metric"),
+        *("Issue", "Trace", "Span", "Sessions"),
+    }
+)
 _PLAINER = {"missing": "is missing", "extra_forbidden": "is not a known field"}
 
 
@@ -77,7 +82,7 @@ def _lines(error: ValidationError) -> list[str]:
         for part in problem["loc"]:
             if isinstance(part, int):
                 path += f"[{part}]"
-            elif part not in _CHECK_TYPES:  # pydantic's name of the member of the union, not a field
+            elif part not in _TYPES:  # pydantic's name of the member of the union, not a field
                 path += f".{part}" if path else part
         message = _PLAINER.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
         lines.append(f"{path}: {message}")
