@@ -34,8 +34,8 @@ $(VENV)/dev: requirements-dev.lock $(VENV)/local
 	$(UV) pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
-demo: $(VENV)/local ## play SCENARIO on the stack as local processes; KEEP=1 leaves the stack running
-	@$(BIN)/reelback demo $(SCENARIO) $(if $(KEEP),--keep)
+demo: $(VENV)/local ## play SCENARIO, or with ALL=1 each of them, on the stack as local processes; KEEP=1 leaves it running
+	@$(BIN)/reelback demo $(if $(ALL),scenarios,$(SCENARIO)) $(if $(KEEP),--keep)
 
 up: $(VENV)/local ## start the stack as local processes; `.venv/bin/reelback` shows, uses and ends it
 	@$(BIN)/reelback up

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,9 +14,11 @@ from rich.console import Console
 
 from reelback_local import launch, play, report
 from reelback_local.control import Control, ControlError, NotRunning
+from reelback_local.files import write
 from reelback_local.launch import AlreadyRunning, Launched, StackError, launched
 from reelback_local.layout.home import Home
 from reelback_local.layout.plan import HOST
+from reelback_local.page.render import page
 from reelback_local.status import StackStatus
 from reelback_local.stores import access
 
@@ -27,7 +29,7 @@ FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
-Scenario = Annotated[Path, typer.Argument(metavar="FILE", help="a SentryScenario")]
+Scenario = Annotated[Path, typer.Argument(metavar="FILE", help="a SentryScenario, or a folder of them")]
 
 
 @app.command()
@@ -94,19 +96,27 @@ async def _where(home: Home) -> StackStatus:
 
 
 async def _run(file: Path) -> int:
-    manifest = play.read(file)
+    manifests = play.read(file)
     home = Home.default()
     async with Control(home) as control:
         stack = await control.status()
-    return await _play(manifest, stack, home)
+    return await _play(manifests, stack, home)
 
 
-async def _play(manifest: dict[str, Any], stack: StackStatus, home: Home) -> int:
-    with report.Timeline(console) as timeline:
-        end = await play.play(manifest, stack, home, timeline.show)
-    report.verdict(console, end, stack, home)
-    met = end.expectation == "Met" if manifest["spec"].get("expect") else end.phase == "Succeeded"
-    return 0 if met else FAILED
+async def _play(manifests: Sequence[dict[str, Any]], stack: StackStatus, home: Home) -> int:
+    """Play one scenario after the other, and write one report of all."""
+    played = []
+    for manifest in manifests:
+        if len(manifests) > 1:
+            console.rule(manifest["metadata"]["name"])
+        with report.Timeline(console) as timeline:
+            played.append(await play.play(manifest, stack, home, timeline.show))
+        report.verdict(console, played[-1].status, stack)
+        await asyncio.to_thread(write, home.page, page(played))
+    if len(played) > 1:
+        report.runs(console, played)
+    console.print(f"report: {home.page}")
+    return 0 if all(run.met for run in played) else FAILED
 
 
 async def _status() -> int:
@@ -140,7 +150,7 @@ async def _reconcile() -> int:
 
 
 async def _demo(file: Path, keep: bool) -> int:
-    manifest = play.read(file)
+    manifests = play.read(file)
     home = Home.default()
     async with launched(home) as stack:
         try:
@@ -149,7 +159,7 @@ async def _demo(file: Path, keep: bool) -> int:
             raise StackError(
                 "the stack is running already: `reelback run` plays on it, `reelback down` ends it"
             ) from None
-        code = await _play(manifest, await _where(home), home)
+        code = await _play(manifests, await _where(home), home)
         if keep:
             stack.stay()
             console.print("the stack is left running: `reelback status` shows it, `reelback down` ends it")

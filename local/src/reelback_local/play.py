@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import math
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -23,8 +24,12 @@ from reelback_operator.sentry import Sentry
 from reelback_local import lastrun
 from reelback_local.control import Control
 from reelback_local.layout.home import Home
+from reelback_local.page.facts import Evidence, Run, gather
 from reelback_local.platform import ProcessPlatform
 from reelback_local.status import StackStatus
+
+# The annotation that says when a scenario is played among others.
+ACT = "reelback.dev/act"
 
 # While something is awaited that does not take long, looks are not further apart than this.
 BRISK = 1.0
@@ -49,8 +54,25 @@ class SentrySettings(BaseSettings):
     sentry_auth_token: str
 
 
-def read(file: Path) -> dict[str, Any]:
-    """The manifest in a file, checked. Raises BadInput."""
+def read(place: Path) -> list[dict[str, Any]]:
+    """The manifest in a file, or all in a folder in the order of their ACT, checked. Raises BadInput."""
+    if not place.is_dir():
+        return [_read(place)]
+    files = sorted(place.glob("*.yaml"))
+    if not files:
+        raise BadInput(f"{place}: holds no scenario")
+    return sorted(map(_read, files), key=_act)
+
+
+def _act(manifest: Mapping[str, Any]) -> float:
+    """When a scenario is played, in whole numbers or between two; those that do not say are last."""
+    try:
+        return float(manifest["metadata"]["annotations"][ACT])
+    except (KeyError, TypeError, ValueError):
+        return math.inf
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
         manifest = yaml.safe_load(file.read_text())
     except OSError as error:
@@ -66,7 +88,7 @@ def read(file: Path) -> dict[str, Any]:
     return manifest
 
 
-async def play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tell: Callable[[Status], None]) -> Status:
+async def play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tell: Callable[[Status], None]) -> Run:
     """Run the scenario to its end; `tell` gets every new status. Cancelled, it takes back what it did.
 
     A run of the same scenario that was cut off is gone on with. Raises BadInput, and AlreadyPlaying.
@@ -75,13 +97,14 @@ async def play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tell
         return await _play(manifest, stack, home, tell)
 
 
-async def _play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tell: Callable[[Status], None]) -> Status:
-    scenario = Scenario.load(manifest)
+async def _play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tell: Callable[[Status], None]) -> Run:
+    scenario, evidence = Scenario.load(manifest), Evidence()
     scenario.status = lastrun.resumable(home.last_run, manifest)
 
     async def save(status: Status) -> None:
         await asyncio.to_thread(lastrun.save, home.last_run, manifest, status)
         scenario.status = status
+        evidence.add(status)
         tell(status)
 
     async with Control(home) as control, _sentry(stack, home) as sentry:
@@ -94,7 +117,7 @@ async def _play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tel
         except asyncio.CancelledError:
             await asyncio.shield(_interrupted(controller, scenario, save))
             raise
-        return status
+        return await gather(manifest, status, evidence, sentry)
 
 
 @contextmanager

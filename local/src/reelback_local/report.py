@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from reelback_local.layout.home import Home
 from reelback_local.lifeline import Progress
+from reelback_local.page.facts import Run
 from reelback_local.status import Process, StackStatus
 
 MIB = 2**20
@@ -64,7 +65,7 @@ class Timeline:
         self._now.update(escape(f"{status.phase.value}   {checks}"))
 
 
-def verdict(console: Console, status: Status, stack: StackStatus, home: Home) -> None:
+def verdict(console: Console, status: Status, stack: StackStatus) -> None:
     """How a run ended, and where to look."""
     console.print()
     console.print(f"verdict: {status.verdict.value if status.verdict else status.phase.value}")
@@ -81,7 +82,18 @@ def verdict(console: Console, status: Status, stack: StackStatus, home: Home) ->
         console.print(f"issue: {status.sentry.issue_url}")
     if status.sentry.trace_url:
         console.print(f"trace: {status.sentry.trace_url}")
-    console.print(f"report: {home.last_run}")
+
+
+def runs(console: Console, played: Sequence[Run]) -> None:
+    """How all runs ended, a line each."""
+    table = Table("scenario", "verdict", "expectation", "time to detect", "MTTR", box=None)
+    for run in played:
+        took = (run.status.durations.time_to_detect_seconds, run.status.durations.mttr_seconds)
+        end = run.status.verdict.value if run.status.verdict else run.status.phase.value
+        shown = (f"{seconds:.1f} s" if seconds is not None else "" for seconds in took)
+        table.add_row(run.name, end, run.status.expectation or "none", *shown)
+    console.print()
+    console.print(table)
 
 
 def processes(console: Console, stack: StackStatus) -> None:

@@ -58,6 +58,11 @@ class Home:
         return self.folder / "run.lock"
 
     @property
+    def page(self) -> Path:
+        """The report of the last run, or of all that were played together, for a browser."""
+        return self.folder / "report.html"
+
+    @property
     def last_run(self) -> Path:
         """The last scenario and its status."""
         return self.folder / "last-run.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from reelback_operator.engine.model.actions import MarkDeploy
@@ -39,6 +40,10 @@ class Sentry:
     async def __aexit__(self, *error: object) -> None:
         """Close the connections."""
         await self._api.close()
+
+    async def get(self, path: str, **parameters: str) -> Any:
+        """An answer as it is, for whoever shows it. Raises SentryError."""
+        return await self._api.call("GET", path, {"environment": self._environment, **parameters})
 
     async def look(self, question: Question) -> Look:
         """The answer to a question. Raises SentryError."""
