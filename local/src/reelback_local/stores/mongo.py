@@ -8,6 +8,7 @@ a server that is killed comes back with all of it; only a power failure may cost
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import sys
 import threading
@@ -61,6 +62,9 @@ def serve(host: str, port: int, file: Path, password: str) -> None:
     backend.version(_version())
     server = mongo.MongoServer(_guarded(mongo, backend, _durable(backend, store), password))
     server.bind(host, port)
+    # The bridge has Python collect its garbage whenever Java did, with every command waiting: what is here for good is
+    # not looked through each time.
+    gc.freeze()
     print(f"serving {file} on {host}:{port}", flush=True)
     signal.sigwait(ending)
     server.shutdown()
