@@ -10,7 +10,7 @@ export UV_LINK_MODE := copy
 .DEFAULT_GOAL := help
 SCENARIO ?= scenarios/scenario-release-regression.yaml
 RUNS ?= 10
-.PHONY: help demo up lock lint proto test chaos attack e2e e2e-tools flagship bench clean
+.PHONY: help demo up lock lint docs proto test chaos attack e2e e2e-tools flagship bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ protoc = PATH=$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -I proto --python
 proto: $(VENV)/dev ## generate the gRPC stubs from proto/
 	rm -rf $(STUBS)/reelback
 	$(call protoc,$(STUBS))
+
+docs: $(VENV)/dev ## write docs/api.md anew
+	PYTHONPATH=. $(BIN)/python -m docs.reference
 
 lint: $(VENV)/dev ## format, types, imports, and that the stubs are those of proto/
 	$(BIN)/ruff format --check .

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from docs import reference
+
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Tools of others: their commands run in tests/cluster; here only the files they name are looked at.
@@ -46,6 +48,24 @@ def test_commands_exist(page: str, command: str) -> None:
         assert tool in OTHERS, f"{page}: nothing runs {command!r}"
     values = [*arguments, *(setting.partition("=")[2] for setting in settings)]
     assert [value for value in values if value.endswith(".yaml") and not (ROOT / value).exists()] == []
+
+
+def test_the_api_reference_is_that_of_the_code() -> None:
+    assert reference.PAGE.read_text() == reference.page(), "run make docs"
+
+
+def test_the_metrics_in_the_conventions_are_those_that_services_send() -> None:
+    table = (ROOT / "docs/telemetry-conventions.md").read_text().partition("## Metrics")[2]
+    named = dict(re.findall(r"^\| `([\w.]+)` \| (\w+) \|", table, re.MULTILINE))
+    sources = [
+        file.read_text() for file in ROOT.glob("services/*/src/**/*.py") if "reelback_minisentry" not in file.parts
+    ]
+    sent = {
+        name: {"count": "counter"}.get(kind, kind)
+        for source in sources
+        for kind, name in re.findall(r"(?:sentry|metrics)\.(gauge|count|distribution)\(\s*\"([\w.]+)\"", source)
+    }
+    assert named == sent
 
 
 def test_ports_in_the_readme_are_those_of_the_chart() -> None:

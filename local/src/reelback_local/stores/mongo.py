@@ -22,6 +22,7 @@ import jpype
 from reelback_local.stores import access, jars
 from reelback_local.stores.gate import OPEN, SIGN_IN, UNAUTHORIZED, Gate
 
+COLLECT_SECONDS = 60
 WIRE_VERSION = 13
 """MongoDB 5.0: what PyMongo wants is at least 9."""
 
@@ -32,7 +33,8 @@ WRITES = frozenset(
 JVM_OPTIONS = (
     "--enable-native-access=ALL-UNNAMED",
     "-Xrs",  # signals are this process's own
-    "-Xmx48m",
+    "-Xmx96m",
+    "-Xmn32m",
     "-Xss512k",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
@@ -62,11 +64,13 @@ def serve(host: str, port: int, file: Path, password: str) -> None:
     backend.version(_version())
     server = mongo.MongoServer(_guarded(mongo, backend, _durable(backend, store), password))
     server.bind(host, port)
-    # The bridge has Python collect its garbage whenever Java did, with every command waiting: what is here for good is
-    # not looked through each time.
-    gc.freeze()
     print(f"serving {file} on {host}:{port}", flush=True)
-    signal.sigwait(ending)
+    # The bridge has Python collect its garbage whenever Java did, many times a second, and no command goes on meanwhile.
+    # What is here for good is not looked through at all, and the rest once a minute.
+    gc.freeze()
+    gc.disable()
+    while signal.sigtimedwait(ending, COLLECT_SECONDS) is None:
+        gc.collect()
     server.shutdown()
 
 
