@@ -61,8 +61,9 @@ def grpc() -> Iterator[str]:
                 f"| {method} | `{request}` | `{answer}` | {_comment(comment)} |"
                 for comment, method, request, answer in _METHOD.findall(body)
             ]
+            source = f"[{file.name}](../proto/reelback/v1/{file.name})"
             yield (
-                f"\n## gRPC: reelback.v1.{service}\n\n{_comment(about)} ([{file.name}](../proto/reelback/v1/{file.name}))\n\n"
+                f"\n## gRPC: reelback.v1.{service}\n\n{_comment(about)} ({source})\n\n"
                 "| method | request | answer | |\n|---|---|---|---|\n" + "\n".join(rows)
             )
 

@@ -180,6 +180,11 @@ class Player:
     def close(self) -> None:
         self._http.close()
 
+    @property
+    def authorization(self) -> str:
+        """The header of the session."""
+        return str(self._http.headers["Authorization"])
+
     def post(self, path: str, **body: Any) -> dict[str, Any]:
         """The answer to a request that succeeds."""
         answer = self._http.post(path, json=body)

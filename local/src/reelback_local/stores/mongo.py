@@ -65,7 +65,7 @@ def serve(host: str, port: int, file: Path, password: str) -> None:
     server = mongo.MongoServer(_guarded(mongo, backend, _durable(backend, store), password))
     server.bind(host, port)
     print(f"serving {file} on {host}:{port}", flush=True)
-    # The bridge has Python collect its garbage whenever Java did, many times a second, and no command goes on meanwhile.
+    # The bridge has Python collect its garbage whenever Java did, many times a second, and every command waits for it.
     # What is here for good is not looked through at all, and the rest once a minute.
     gc.freeze()
     gc.disable()

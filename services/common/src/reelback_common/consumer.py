@@ -171,7 +171,7 @@ class Consumer:
             with request(f"process {topic}", carrier, attributes, kind=SpanKind.CONSUMER) as span:
                 set_player((message.key() or b"").decode(errors="replace")[:KEY_LENGTH])  # of a poison event, too
                 event = _parse(message)
-                span.set_attribute("messaging.message.id", event.event_id)
+                span.set_attribute("messaging.message.id", scrubbing.text(event.event_id))
                 set_player(event.player_id)
                 await self._insist(event, ending)
         except Exception as error:
