@@ -14,10 +14,21 @@ from tests.local.stack import TESTER, Player, Stack, until
 OVER_KAFKA = "poison-message"
 
 
-@pytest.fixture(autouse=True)
-def _allowance() -> None:
-    """Two a second may be asked for."""
-    time.sleep(0.5)
+PAUSE = 0.55
+"""Two a second may be asked for."""
+
+
+@pytest.fixture(scope="module")
+def answers(stack: Stack, tester: Player) -> dict[str, tuple[int, str]]:
+    """What was answered to a call of each endpoint, and its trace: all are called before the first event is waited for,
+    those that end a process last."""
+    found = {}
+    for endpoint in sorted(ENDPOINTS.values(), key=lambda it: it.status == 503):
+        found[endpoint.path] = tester.traced("POST", endpoint.path.lstrip("/"))
+        time.sleep(PAUSE)
+    for service in {endpoint.service for endpoint in ENDPOINTS.values()}:
+        serving(stack, service)
+    return found
 
 
 def event_of(stack: Stack, endpoint: Endpoint, trace: str) -> dict[str, Any]:
@@ -44,16 +55,10 @@ def serving(stack: Stack, service: str) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=lambda it: f"{it.service}/{it.name}")
-def test_an_endpoint_leaves_an_event_that_says_enough(stack: Stack, tester: Player, endpoint: Endpoint) -> None:
-    serving(stack, endpoint.service)
-
-    def answered() -> tuple[int, str] | None:
-        """Not that nobody serves: an endpoint before this one may have been a crash."""
-        status, trace = tester.traced("POST", endpoint.path.lstrip("/"))
-        time.sleep(0.5)
-        return (status, trace) if status != 503 or endpoint.status == 503 else None
-
-    status, trace = until(answered, "an answer of the service")
+def test_an_endpoint_leaves_an_event_that_says_enough(
+    stack: Stack, tester: Player, answers: dict[str, tuple[int, str]], endpoint: Endpoint
+) -> None:
+    status, trace = answers[endpoint.path]
     assert status == endpoint.status
 
     event = event_of(stack, endpoint, trace)
@@ -87,13 +92,14 @@ def test_an_endpoint_leaves_an_event_that_says_enough(stack: Stack, tester: Play
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "function"),
-    [("game/infinite-loop", "_loop_without_end"), ("payment/event-loop-block", "_block_event_loop")],
+    ("service", "name", "function"),
+    [("game", "infinite-loop", "_loop_without_end"), ("payment", "event-loop-block", "_block_event_loop")],
 )
-def test_what_blocks_an_event_loop_is_named(stack: Stack, tester: Player, endpoint: str, function: str) -> None:
-    service, _, name = endpoint.partition("/")
-    _, trace = tester.traced("POST", f"{service}/debug/{name}", amount=3)
-    event = event_of(stack, ENDPOINTS[service, name], trace)
+def test_what_blocks_an_event_loop_is_named(
+    stack: Stack, answers: dict[str, tuple[int, str]], service: str, name: str, function: str
+) -> None:
+    endpoint = ENDPOINTS[service, name]
+    event = event_of(stack, endpoint, answers[endpoint.path][1])
     (blocked,) = event["entries"][0]["data"]["values"]
     assert blocked["frames"][-1]["function"] == function
 
@@ -101,6 +107,7 @@ def test_what_blocks_an_event_loop_is_named(stack: Stack, tester: Player, endpoi
 def test_a_crash_ends_the_process_and_it_comes_back(stack: Stack, tester: Player) -> None:
     serving(stack, "game")
     before = stack.processes()["game"]
+    time.sleep(PAUSE)
     assert tester.traced("POST", "game/debug/crash")[0] == 503
     until(lambda: stack.processes()["game"].pid != before.pid, "another process")
     serving(stack, "game")
@@ -109,16 +116,14 @@ def test_a_crash_ends_the_process_and_it_comes_back(stack: Stack, tester: Player
 
 
 def test_a_leak_is_bounded_and_can_be_taken_back(stack: Stack, tester: Player) -> None:
-    answers = []
-    for _ in range(3):
-        answers.append(tester.traced("POST", "payment/debug/memory-leak", amount=40)[0])
-        time.sleep(0.6)
-    assert answers.count(409) >= 1
-    assert tester.traced("DELETE", "payment/debug/memory-leak")[0] == 200
-    time.sleep(0.6)
-    assert tester.traced("POST", "payment/debug/memory-leak", amount=40)[0] == 201
-    time.sleep(0.6)
-    assert tester.traced("DELETE", "payment/debug/memory-leak")[0] == 200
+    def ask(method: str, **amount: float) -> int:
+        time.sleep(PAUSE)
+        return tester.traced(method, "payment/debug/memory-leak", **amount)[0]
+
+    assert [ask("POST", amount=40) for _ in range(3)].count(409) >= 1
+    assert ask("DELETE") == 200
+    assert ask("POST", amount=40) == 201
+    assert ask("DELETE") == 200
 
 
 @pytest.mark.parametrize(
@@ -137,6 +142,7 @@ def test_a_leak_is_bounded_and_can_be_taken_back(stack: Stack, tester: Player) -
 def test_what_is_not_there_or_too_much_is_refused(
     stack: Stack, tester: Player, path: str, body: dict[str, Any], status: int
 ) -> None:
+    time.sleep(PAUSE)
     assert tester.traced("POST", path, **body)[0] == status
 
 
