@@ -38,8 +38,7 @@ def http() -> Iterator[str]:
 
 
 def _text(route: dict[str, Any]) -> str:
-    description = route.get("description") or route.get("summary") or ""
-    return " ".join(str(description if not route["operationId"].startswith("debug") else route["summary"]).split())
+    return " ".join(str(route["description"]).split())
 
 
 def _body(route: dict[str, Any]) -> str:

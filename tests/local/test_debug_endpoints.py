@@ -42,10 +42,10 @@ def event_of(stack: Stack, endpoint: Endpoint, trace: str) -> dict[str, Any]:
             query=f"trace:{trace}",
             statsPeriod="1h",
         )["data"]
-        return next((row for row in rows if row["title"].startswith(endpoint.event)), None)
+        of_service = [row for row in rows if row["release"].partition("@")[0] == endpoint.service]
+        return next((row for row in of_service if row["title"].startswith(endpoint.event)), None)
 
-    row = until(found, f"an event {endpoint.event!r}", 20)
-    assert row["release"].partition("@")[0] == endpoint.service
+    row = until(found, f"an event {endpoint.event!r} of {endpoint.service}", 20)
     event: dict[str, Any] = stack.sentry(f"issues/{row['issue.id']}/events/latest/")
     return event
 
@@ -77,9 +77,9 @@ def test_an_endpoint_leaves_an_event_that_says_enough(
     assert {"key": "business.operation", "value": operation} in event["tags"]
     kind = event["title"].partition(":")[0]
     wanted = {
-        "memory leak": ["debug", "memory leak"],
-        "memory spike": ["debug", "memory spike"],
-        "slow query": ["debug", "slow query"],
+        "memory leak": ["debug", endpoint.service, "memory leak"],
+        "memory spike": ["debug", endpoint.service, "memory spike"],
+        "slow query": ["debug", endpoint.service, "slow query"],
         "security event guessed-session": ["security", "guessed-session"],
     }
     assert event["fingerprints"] == wanted.get(kind, [operation, kind, ""])

@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 from reelback_common import faults
+from reelback_common.debug_endpoints import ENDPOINTS
 
 from tests.unit.common.waiting import until
 from tests.unit.gateway.conftest import ORIGIN, SECRET, Gateway
@@ -297,7 +298,8 @@ async def test_the_documentation_needs_no_other_server(gateway: Gateway) -> None
                 "transfers/{request_id}",
                 "limits",
             ),
-            *("wallet", "wallet/entries", "spins", "paytable", "preferences", "messages"),
+            *("wallet", "wallet/entries", "spins", "leaderboard", "paytable", "preferences", "messages"),
+            *(endpoint.path.lstrip("/") for endpoint in ENDPOINTS.values()),
         )
     }
     for methods in api["paths"].values():

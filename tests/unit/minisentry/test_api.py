@@ -238,7 +238,7 @@ def test_errors(shared: Server, name: str) -> None:
         ({"dataset": "spans", "field": "count()", "start": "now", "end": "later"}, "start and end"),
         ({"dataset": "spans", "field": "count()", "start": "2026-01-02", "end": "2026-01-01"}, "end"),
         ({"dataset": "spans", "field": "count()", "cursor": "x"}, "cursor"),
-        ({"dataset": "spans", "field": "count()", "query": "release:a"}, "add is_transaction:true"),
+        ({"dataset": "spans", "field": "failure_rate()", "query": "release:a"}, "need is_transaction:true"),
         ({"dataset": "spans", "field": ["count()"] * 21}, "field"),
     ],
 )

@@ -168,10 +168,9 @@ class Consumer:
         }
         letter = None
         try:
-            with request(f"process {topic}", carrier, attributes, kind=SpanKind.CONSUMER) as span:
+            with request(f"process {topic}", carrier, attributes, kind=SpanKind.CONSUMER):
                 set_player((message.key() or b"").decode(errors="replace")[:KEY_LENGTH])  # of a poison event, too
                 event = _parse(message)
-                span.set_attribute("messaging.message.id", scrubbing.text(event.event_id))
                 set_player(event.player_id)
                 await self._insist(event, ending)
         except Exception as error:

@@ -261,9 +261,10 @@ def _give_back(endpoint: Endpoint) -> str:
 
 
 def _tell(kind: str, text: str, facts: dict[str, float]) -> str:
-    """Send what makes no error by itself: one issue for a kind."""
+    """Send what makes no error by itself: one issue for a kind in a service."""
+    service = str(sentry_sdk.get_client().options["release"]).partition("@")[0]
     with sentry_sdk.new_scope() as scope:
-        scope.fingerprint = ["debug", kind]
+        scope.fingerprint = ["debug", service, kind]
         scope.set_context("debug", facts)
         sentry_sdk.capture_message(f"{kind}: {text}", level="warning")
     return text

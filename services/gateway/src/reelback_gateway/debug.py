@@ -78,7 +78,7 @@ for _endpoint in ENDPOINTS.values():
         _trigger(_endpoint),
         methods=["POST"],
         status_code=201,
-        summary=_summary(_endpoint),
+        description=_summary(_endpoint),
         name=f"debug {_endpoint.service}/{_endpoint.name}",
     )
     if _endpoint.undo:
@@ -86,6 +86,6 @@ for _endpoint in ENDPOINTS.values():
             _endpoint.path,
             _undo(_endpoint),
             methods=["DELETE"],
-            summary="Take it back.",
+            description="Take it back.",
             name=f"undo {_endpoint.service}/{_endpoint.name}",
         )

@@ -13,13 +13,13 @@ from reelback_common.events import trace_headers
 from reelback_notification.webhooks import Webhook
 
 TOPIC = "users"
-"""A topic that nobody but notification reads."""
+"""A topic that notification reads, and analytics as well."""
 
 PROVIDER_SECONDS = 1.0
 
 
 def poison_message(kafka_url: str) -> Action:
-    """Publish an event that is none: notification's consumer puts it to the dead letters."""
+    """Publish an event that is none: each of its consumers puts it to the dead letters, and says so."""
 
     async def publish(_: float) -> str:
         user = sentry_sdk.get_isolation_scope()._user or {}

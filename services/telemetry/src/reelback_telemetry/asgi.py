@@ -14,7 +14,7 @@ from prometheus_client import Histogram
 from sentry_sdk.types import Event, Hint
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reelback_telemetry import edge, scrubbing, sdk
+from reelback_telemetry import edge, sdk
 from reelback_telemetry.request import request
 
 DURATION = Histogram(
@@ -100,9 +100,8 @@ async def _http(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
             finally:
                 route = getattr(scope.get("route"), "path", "")
                 span.update_name(name())
+                # Not the path: what somebody has typed into it may be anything, a password too.
                 span.set_attributes({"http.route": route, "http.response.status_code": status})
-                if route:  # a path that nobody has may be anything, a password too
-                    span.set_attribute("url.path", scrubbing.text(scope["path"]))
                 if status >= 500:
                     span.set_status(Status(StatusCode.ERROR, str(status)))
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -12,6 +13,8 @@ from opentelemetry import trace
 
 from reelback_telemetry import scrubbing
 from reelback_telemetry.seldom import Seldom
+
+_threads = logging.getLogger("reelback_telemetry.threads")
 
 
 class JsonFormatter(logging.Formatter):
@@ -39,6 +42,13 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line).decode()
 
 
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    """A line like any other, instead of a traceback on stderr; its event has been sent."""
+    if failed.exc_value is not None:
+        name = failed.thread.name if failed.thread else "a thread"
+        _threads.error("%s failed", name, exc_info=(failed.exc_type, failed.exc_value, failed.exc_traceback))
+
+
 def configure(service: str, release: str, level: str, quiet: Iterable[str]) -> None:
     """Send every record of this process to stdout, as JSON; of the loggers `quiet` one record a minute."""
     handler = logging.StreamHandler(sys.stdout)
@@ -49,5 +59,6 @@ def configure(service: str, release: str, level: str, quiet: Iterable[str]) -> N
     minutely = Seldom(60)
     for name in quiet:
         logging.getLogger(name).addFilter(lambda record: minutely.passes(record.name))
+    threading.excepthook = _thread_failed
     # An exception of a handler has been logged with its trace; gRPC would repeat it without.
     logging.getLogger("grpc._cython.cygrpc").addFilter(lambda record: not record.exc_info)

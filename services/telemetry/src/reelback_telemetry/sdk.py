@@ -176,5 +176,11 @@ def _start_sentry(dsn: str, release: str, environment: str, in_app: Sequence[str
         client.session_flusher.flush_interval = SESSION_SECONDS
     # What these log has been sent as an event already, with its trace, or says that nothing can be sent. The SDK would
     # drop a second event by itself, but report a loss that is none.
-    for name in ("reelback_telemetry.request", "grpc._cython.cygrpc", "uvicorn.error", *_BACKEND_LOGGERS):
+    for name in (
+        "reelback_telemetry.request",
+        "reelback_telemetry.threads",
+        "grpc._cython.cygrpc",
+        "uvicorn.error",
+        *_BACKEND_LOGGERS,
+    ):
         ignore_logger(name)

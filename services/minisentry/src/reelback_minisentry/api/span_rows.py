@@ -47,7 +47,9 @@ def table(
     """The rows: a span each, or with an aggregate among the fields a group each. Raises BadQuery."""
     unknown = [name for name in fields if name not in FIELDS and name not in AGGREGATES]
     if unknown:
-        raise BadQuery(f"field: unknown field {unknown[0]!r} of single spans")
+        raise BadQuery(
+            f"field: unknown field {unknown[0]!r} of single spans; figures of segments need is_transaction:true"
+        )
     wanted = parse(query, FIELDS, {"status": "span.status"}, {DURATION: _longer})
     found = [row for row in _rows(traces, window, place) if wanted(row)]
     plain = [name for name in fields if name in FIELDS]

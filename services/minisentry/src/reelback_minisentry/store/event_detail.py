@@ -87,7 +87,7 @@ def tags_of(event: dict[str, Any]) -> dict[str, str]:
 def _tags(tags: object) -> dict[str, str]:
     """Tags come as an object or as a list of pairs."""
     if isinstance(tags, list):
-        tags = {entry[0]: entry[1] for entry in tags if isinstance(entry, list) and len(entry) == 2}
+        tags = {text(entry[0]): entry[1] for entry in tags if isinstance(entry, list) and len(entry) == 2}
     return {text(key): text(value) for key, value in list(obj(tags).items())[:MAX_TAGS]}
 
 
