@@ -1,18 +1,27 @@
-"""The scenarios that no other test here plays, from their files, on the cluster."""
+"""The scenarios that no other test here plays, from their files, on the cluster.
+
+In the order of their acts: faults in what serves are in the history of a baseline for ten minutes.
+"""
 
 from __future__ import annotations
 
 import pytest
+import yaml
+from reelback_local.play import ACT
 
 from tests.cluster.kind import ROOT, kubectl
 from tests.cluster.stack import NAMESPACE, complete, reset
 
 PLAYED_ELSEWHERE = {"release-regression", "healthy-release"}
-FILES = {file.stem.removeprefix("scenario-"): file for file in sorted((ROOT / "scenarios").glob("*.yaml"))}
+MANIFESTS = {file: yaml.safe_load(file.read_text()) for file in (ROOT / "scenarios").glob("*.yaml")}
+FILES = {
+    manifest["metadata"]["name"]: file
+    for file, manifest in sorted(MANIFESTS.items(), key=lambda it: int(it[1]["metadata"]["annotations"][ACT]))
+}
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", sorted(FILES.keys() - PLAYED_ELSEWHERE))
+@pytest.mark.parametrize("name", [name for name in FILES if name not in PLAYED_ELSEWHERE])
 def test_a_scenario_ends_as_it_expects(name: str) -> None:
     reset()
     kubectl("apply", "-n", NAMESPACE, "-f", str(FILES[name]))

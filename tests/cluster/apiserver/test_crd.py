@@ -65,6 +65,25 @@ OUTAGE: dict[str, Any] = {
 }
 
 
+ISSUE = {"name": "errors", "type": "Issue", "service": "payment", "error": "Crash", "minEvents": 2, "maxGroups": 1}
+SPAN = {"type": "Span", "error": None, "minEvents": None, "maxGroups": None, "span": "Spin", "slowerThan": "1s"}
+OBSERVED: dict[str, Any] = {
+    **GOOD,
+    "spec": {
+        "analysis": {
+            "deadline": "2m",
+            "evidence": [
+                ISSUE,
+                {"name": "slow", "service": "game", **{key: value for key, value in SPAN.items() if value}},
+                {"name": "spin", "type": "Trace", "root": "POST /spin", "services": ["gateway", "game"]},
+                {"name": "crashes", "type": "Sessions", "service": "game", "crashed": 1},
+            ],
+        },
+        "expect": {"verdict": "Passed"},
+    },
+}
+
+
 def scenario(*path: str | int, value: Any = None, of: dict[str, Any] = GOOD) -> dict[str, Any]:
     """A scenario with another value at a path; None leaves the field out."""
     document = copy.deepcopy(of)
@@ -115,7 +134,7 @@ REFUSED: list[tuple[str, tuple[str, ...], object, str]] = [
     ("an interval of nothing", ("spec", "analysis", "interval"), "0s", "spec.analysis.interval"),
     ("an interval without a unit", ("spec", "analysis", "interval"), "2", "spec.analysis.interval"),
     ("an interval over the deadline", ("spec", "analysis", "interval"), "4m", "spec.analysis.interval"),
-    ("no checks", CHECKS, None, "spec.analysis.checks: Required"),
+    ("no checks", CHECKS, None, "spec.analysis.checks: Invalid"),
     ("an empty list of checks", CHECKS, [], "spec.analysis.checks"),
     ("a check twice", CHECKS, check(type="NewIssue") * 2, "spec.analysis.checks[1]: Duplicate"),
     ("a warm-up up to the deadline", ("spec", "analysis", "warmUp"), "3m", "spec.analysis.warmUp"),
@@ -181,6 +200,47 @@ def test_bad_faults_and_metrics_are_refused_by_the_name_of_their_field(
     assert named in done.stderr
 
 
+EVIDENCE_REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("an issue that may be any", {"error": None}, "spec.analysis.evidence[0].error"),
+    ("an issue without a service", {"service": None}, "spec.analysis.evidence[0].service"),
+    ("a tag that is no name", {"tags": {"a b": "c"}}, "spec.analysis.evidence[0].tags"),
+    ("an issue that is slow", {"slowerThan": "1s"}, "spec.analysis.evidence[0].span"),
+    ("a trace of an issue", {"root": "POST /spin"}, "spec.analysis.evidence[0].root"),
+    ("a trace that begins nowhere", {"type": "Trace", "error": None}, "spec.analysis.evidence[0].root"),
+    ("a span both slow and repeated", {**SPAN, "repeated": 5}, "spec.analysis.evidence[0].span"),
+    ("a span that is neither", {**SPAN, "slowerThan": None}, "spec.analysis.evidence[0].span"),
+    ("an unknown type", {"type": "Profile"}, "spec.analysis.evidence[0].type"),
+    ("later than the deadline", {"within": "10m"}, "spec.analysis.evidence: Invalid"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"), [row[1:] for row in EVIDENCE_REFUSED], ids=[row[0] for row in EVIDENCE_REFUSED]
+)
+def test_bad_evidence_is_refused_by_the_name_of_its_field(cluster: Cluster, change: dict[str, Any], named: str) -> None:
+    evidence = {key: value for key, value in {**ISSUE, **change}.items() if value is not None}
+    bad = scenario("spec", "analysis", value={"evidence": [evidence]}, of=OBSERVED)
+    done = cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=bad)
+    assert done.returncode != 0, done.stdout
+    assert named in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("analysis", "named"),
+    [
+        ({"evidence": [ISSUE], "checks": [METRIC]}, "spec.analysis.checks: Invalid"),
+        ({"evidence": []}, "spec.analysis.evidence"),
+    ],
+    ids=["both", "neither"],
+)
+def test_a_scenario_has_checks_or_evidence(cluster: Cluster, analysis: dict[str, Any], named: str) -> None:
+    done = cluster.kubectl(
+        "apply", "--dry-run=server", "-f", "-", stdin=scenario("spec", "analysis", value=analysis, of=OBSERVED)
+    )
+    assert done.returncode != 0, done.stdout
+    assert named in done.stderr
+
+
 @pytest.mark.parametrize(("path", "value", "named"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_a_bad_scenario_is_refused_by_the_name_of_its_field(
     cluster: Cluster, path: tuple[str, ...], value: object, named: str
@@ -190,7 +250,7 @@ def test_a_bad_scenario_is_refused_by_the_name_of_its_field(
     assert named in done.stderr
 
 
-@pytest.mark.parametrize("good", [GOOD, OUTAGE], ids=["a release", "an outage"])
+@pytest.mark.parametrize("good", [GOOD, OUTAGE, OBSERVED], ids=["a release", "an outage", "evidence"])
 def test_a_good_scenario_is_taken(cluster: Cluster, good: dict[str, Any]) -> None:
     cluster.apply(good)
     assert cluster.get("ssc", "trial")["spec"] == good["spec"]
