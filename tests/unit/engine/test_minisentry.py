@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Iterator
@@ -170,3 +171,20 @@ async def test_minisentry_shows_evidence(minisentry: Server) -> None:
     assert slowest.seconds == pytest.approx(0.9, abs=0.3)
     assert (most.count, sessions.count) == (7, 1)
     assert trace in (most.url or "")
+
+
+async def test_old_failures_do_not_hide_new_spans(minisentry: Server) -> None:
+    """Traces with an error are kept longer, and there may be hundreds of them."""
+    service = f"s{uuid.uuid4().hex[:8]}"
+    release, broken = f"{service}@1.4.0", f"b{service}@1.4.0"
+    for _ in range(3):
+        failures = [("event", error(broken, contexts={"trace": {"trace_id": uuid.uuid4().hex}})) for _ in range(90)]
+        minisentry.sent(*failures)
+    await asyncio.sleep(1.1)  # a second later: the window begins after them
+    began = datetime.now(UTC).replace(microsecond=0)
+    minisentry.exported(otlp(otlp_span(release, "find bets"), service=service))
+    wanted = SpanEvidence(name="slow", type="Span", service=service, span="find bets", slower_than=0.001)
+    end = datetime.now(UTC) + timedelta(seconds=2)
+    async with connect(minisentry) as sentry:
+        look = await sentry.look(Question(end, end, began, evidence=(wanted,)))
+    assert [seen.count for seen in look.evidence["slow"]] == [1]

@@ -134,7 +134,14 @@ class Reader:
 
     async def newest_traces(self, since: float, limit: int) -> list[tuple[str, list[TraceLine]]]:
         """The traces last written to since then, the newest first, and no more than so many."""
-        ids = await self._redis.zrevrangebyscore(keys.TRACES, "+inf", since, start=0, num=limit)
+        # Those with an error are kept longer, by a score that lies so far ahead.
+        ahead = time.time() + keys.ERROR_GRACE / 2
+        plain = await self._redis.zrevrangebyscore(keys.TRACES, ahead, since, start=0, num=limit, withscores=True)
+        failed = await self._redis.zrevrangebyscore(
+            keys.TRACES, "+inf", max(ahead, since + keys.ERROR_GRACE), start=0, num=limit, withscores=True
+        )
+        written = [*plain, *((id_, score - keys.ERROR_GRACE) for id_, score in failed)]
+        ids = [id_ for id_, _ in sorted(written, key=lambda it: it[1], reverse=True)[:limit]]
         stored = await self._redis.mget([keys.TRACE.encode() + id_ for id_ in ids]) if ids else []
         return [
             (id_.decode(), [orjson.loads(line) for line in raw.splitlines()])
