@@ -269,6 +269,7 @@ def test_the_stores_own_user_may_do_all_that_keeps_it_within_bounds(guarded: Gua
     assert "old entries were not removed" not in guarded.log()
 
 
+@pytest.mark.timeout(400)
 def test_what_filled_the_sessions_redis_is_survived(own: Server, name: str) -> None:
     """71 bodies of 9,000 segments with new names, 3,000 envelopes of sessions with random ids, good ones between."""
     own.sent(("event", error(name)), ("transaction", transaction(name, 5)))
