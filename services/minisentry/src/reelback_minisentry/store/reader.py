@@ -135,7 +135,7 @@ class Reader:
     async def newest_traces(self, since: float, limit: int) -> list[tuple[str, list[TraceLine]]]:
         """The traces last written to since then, the newest first, and no more than so many."""
         # Those with an error are kept longer, by a score that lies so far ahead.
-        ahead = time.time() + keys.ERROR_GRACE / 2
+        ahead = time.time() + 60
         plain = await self._redis.zrevrangebyscore(keys.TRACES, ahead, since, start=0, num=limit, withscores=True)
         failed = await self._redis.zrevrangebyscore(
             keys.TRACES, "+inf", max(ahead, since + keys.ERROR_GRACE), start=0, num=limit, withscores=True
