@@ -111,7 +111,7 @@ async def _play(manifests: Sequence[dict[str, Any]], stack: StackStatus, home: H
             console.rule(manifest["metadata"]["name"])
         with report.Timeline(console) as timeline:
             played.append(await play.play(manifest, stack, home, timeline.show))
-        report.verdict(console, played[-1].status, stack)
+        report.verdict(console, played[-1], stack)
         await asyncio.to_thread(write, home.page, page(played))
     if len(played) > 1:
         report.runs(console, played)

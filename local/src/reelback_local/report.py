@@ -65,10 +65,11 @@ class Timeline:
         self._now.update(escape(f"{status.phase.value}   {checks}"))
 
 
-def verdict(console: Console, status: Status, stack: StackStatus) -> None:
+def verdict(console: Console, run: Run, stack: StackStatus) -> None:
     """How a run ended, and where to look."""
+    status = run.status
     console.print()
-    console.print(f"verdict: {status.verdict.value if status.verdict else status.phase.value}")
+    console.print(f"verdict: {run.end}")
     console.print(f"expectation: {status.expectation or 'none'}")
     console.print(escape(status.message))
     took = status.durations
@@ -89,9 +90,8 @@ def runs(console: Console, played: Sequence[Run]) -> None:
     table = Table("scenario", "verdict", "expectation", "time to detect", "MTTR", box=None)
     for run in played:
         took = (run.status.durations.time_to_detect_seconds, run.status.durations.mttr_seconds)
-        end = run.status.verdict.value if run.status.verdict else run.status.phase.value
         shown = (f"{seconds:.1f} s" if seconds is not None else "" for seconds in took)
-        table.add_row(run.name, end, run.status.expectation or "none", *shown)
+        table.add_row(run.name, run.end, run.status.expectation or "none", *shown)
     console.print()
     console.print(table)
 

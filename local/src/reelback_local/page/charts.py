@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from reelback_operator.sentry.evidence import service_of
+
 from reelback_local.page.facts import Points
 
 WIDTH, HEIGHT = 720, 200
@@ -89,12 +91,12 @@ def bars(trace: Sequence[Mapping[str, Any]]) -> list[Bar]:
     return [
         Bar(
             name=str(span.get("description") or span.get("name") or span.get("op") or ""),
-            service=_service(span),
+            service=service_of(span),
             depth=depth,
             left=round(100 * (float(span["start_timestamp"]) - begin) / whole, 2),
             width=round(max(100 * (float(span["end_timestamp"]) - float(span["start_timestamp"])) / whole, 0.3), 2),
             milliseconds=1000 * (float(span["end_timestamp"]) - float(span["start_timestamp"])),
-            failed=_attributes(span).get("span.status") not in ("ok", None),
+            failed=(span.get("additional_attributes") or {}).get("span.status") not in ("ok", None),
         )
         for span, depth in found[:MAX_BARS]
     ]
@@ -105,13 +107,3 @@ def _walk(spans: Sequence[Mapping[str, Any]], depth: int) -> Iterator[tuple[Mapp
         if isinstance(span.get("start_timestamp"), int | float) and isinstance(span.get("end_timestamp"), int | float):
             yield span, depth
             yield from _walk(span.get("children") or [], depth + 1)
-
-
-def _attributes(span: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = span.get("additional_attributes") or {}
-    return found
-
-
-def _service(span: Mapping[str, Any]) -> str:
-    attributes = _attributes(span)
-    return str(attributes.get("service.name") or str(attributes.get("release") or "").partition("@")[0])

@@ -11,6 +11,7 @@ from typing import Any
 
 from reelback_operator.engine.model.resource import Status
 from reelback_operator.sentry import Sentry, SentryError
+from reelback_operator.sentry.api import quoted
 
 # Before the run, so that one sees what was normal.
 BEFORE = timedelta(seconds=20)
@@ -52,6 +53,11 @@ class Run:
     def name(self) -> str:
         """The scenario's."""
         return str(self.manifest["metadata"]["name"])
+
+    @property
+    def end(self) -> str:
+        """The verdict, or where there is none the phase."""
+        return self.status.verdict.value if self.status.verdict else self.status.phase.value
 
     @property
     def met(self) -> bool:
@@ -96,7 +102,7 @@ async def _rate(release: str, status: Status, sentry: Sentry) -> Points:
     series = await sentry.get(
         "events-timeseries/",
         dataset="spans",
-        query=f'is_transaction:true release:"{release}"',
+        query=f"is_transaction:true release:{quoted(release)}",
         yAxis="failure_rate()",
         interval=f"{STEP}s",
         start=begun.isoformat(),

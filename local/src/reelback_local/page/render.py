@@ -40,7 +40,7 @@ def _shown(run: Run) -> Mapping[str, Any]:
     }
     return {
         "name": run.name,
-        "verdict": status.verdict.value if status.verdict else status.phase.value,
+        "verdict": run.end,
         "expectation": status.expectation or "none",
         "good": run.met,
         "message": status.message,

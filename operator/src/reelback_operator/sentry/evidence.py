@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -77,7 +77,7 @@ class Witness:
         if not spans:
             return Sighting(what="an empty trace")
         spans.sort(key=lambda span: _seconds(span["start_timestamp"]))
-        services = tuple(dict.fromkeys(_service(span) for span in spans))
+        services = tuple(dict.fromkeys(service_of(span) for span in spans))
         begun = _seconds(spans[0]["start_timestamp"])
         seconds = max(_seconds(span.get("end_timestamp") or span["start_timestamp"]) for span in spans) - begun
         orphans = sum(1 for root in roots if "children" in root) - 1
@@ -118,7 +118,8 @@ def _all(spans: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield from _all(span.get("children") or [])
 
 
-def _service(span: dict[str, Any]) -> str:
+def service_of(span: Mapping[str, Any]) -> str:
+    """The service of a span in a trace as Sentry shows it."""
     attributes = span.get("additional_attributes") or {}
     return str(attributes.get("service.name") or str(attributes.get("release") or "").partition("@")[0])
 

@@ -90,6 +90,8 @@ class Debug(debug_pb2_grpc.DebugServicer):
 def _amount(endpoint: Endpoint, asked: float) -> float:
     bounds = endpoint.amount
     if bounds is None:
+        if asked:
+            raise OutOfBounds("amount: this endpoint has none")
         return 0.0
     if not 0 <= asked <= bounds.most:
         raise OutOfBounds(f"amount: at most {bounds.most:g} {bounds.unit}")

@@ -95,10 +95,10 @@ async def inject(key: str) -> None:
         return
     match FAULTS[key].effect:
         case "raise":
-            if random.random() < value:  # noqa: S311
+            if _hits(value):
                 raise InjectedFault(f"{key} is {value:g}")
         case "crash":
-            if random.random() < value:  # noqa: S311
+            if _hits(value):
                 await crash()
         case "wait":
             await asyncio.sleep(value / 1000)
@@ -113,8 +113,11 @@ async def is_on(key: str) -> bool:
 
 async def refuses(key: str) -> bool:
     """Whether the fault `key` is to refuse this call."""
-    value = await _value(key)
-    return bool(value) and random.random() < value  # noqa: S311
+    return _hits(await _value(key))
+
+
+def _hits(share: float) -> bool:
+    return random.random() < share  # noqa: S311
 
 
 async def _value(key: str) -> float:
