@@ -215,7 +215,7 @@ class Player:
         return balance
 
 
-def until(look: Callable[[], T | None], what: str, seconds: float = 30) -> T:
+def until(look: Callable[[], T | None], what: str, seconds: float = 60) -> T:
     """What `look` returns once that is true."""
     end = time.monotonic() + seconds
     while not (found := look()):

@@ -88,7 +88,7 @@ def test_an_endpoint_leaves_an_event_that_says_enough(
         roots = [root["additional_attributes"] for root in stack.sentry(f"trace/{trace}/") if "children" in root]
         return [root["service.name"] for root in roots] == ["gateway"]
 
-    until(begins_at_the_gateway, "one trace from the gateway on", 10)
+    until(begins_at_the_gateway, "one trace from the gateway on")
 
 
 @pytest.mark.parametrize(

@@ -80,18 +80,18 @@ def test_nothing_is_left_when_the_command_is_ended(other: Stack, number: signal.
     demo = other.begin("demo", "scenarios/scenario-release-regression.yaml")
     read_until(demo, "ready  mongodb")
     os.killpg(demo.pid, number)
-    demo.communicate(timeout=40)
+    demo.communicate(timeout=60)
     assert demo.returncode == (130 if number is signal.SIGINT else -signal.SIGKILL)
-    until(lambda: other.left() == [], "every process has ended", 40)
+    until(lambda: other.left() == [], "every process has ended")
 
 
 def test_nothing_is_left_when_the_supervisor_is_killed(other: Stack) -> None:
     up = other.begin("up")
     read_until(up, "ready  redis")
     os.kill(int(other.home.lock.read_text()), signal.SIGKILL)
-    output, _ = up.communicate(timeout=20)
+    output, _ = up.communicate(timeout=60)
     assert up.returncode == 1, output
-    until(lambda: other.left() == [], "every process has ended", 10)
+    until(lambda: other.left() == [], "every process has ended")
 
 
 def test_a_scenario_needs_a_stack(other: Stack) -> None:

@@ -145,7 +145,7 @@ async def test_no_call_fails_and_no_call_is_cut_when_a_server_leaves(serve: Any,
         waiting = [asyncio.ensure_future(stub.Deposit(payment_pb2.MoveRequest())) for _ in range(4)]
         stream = aiter(stub.ListEntries(payment_pb2.ListEntriesRequest()))
         assert (await anext(stream)).sequence == 1
-        await asyncio.wait_for(leaves.payment.waits.wait(), 5)
+        await asyncio.wait_for(leaves.payment.waits.wait(), 30)
         write(tmp_path / "payment", [stays])
 
         async def only_stays() -> bool:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-async def until(look: Callable[[], Awaitable[bool]], seconds: float = 30) -> float:
+async def until(look: Callable[[], Awaitable[bool]], seconds: float = 60) -> float:
     """How many seconds it took until `look` was true."""
     started = time.monotonic()
     while not await look():

