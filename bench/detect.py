@@ -57,6 +57,7 @@ def healthy() -> dict[str, World]:
         worlds[f"{named}10 % sampled"] = World(sampling=0.1, burst=burst)
         worlds[f"{named}10 % sampled, failures kept"] = World(sampling=0.1, kept=True, burst=burst)
         worlds[f"{named}30 min"] = World(seconds=1800, burst=burst)
+        worlds[f"{named}an outage to 25 % in the history"] = World(before=0.25, burst=burst)
         for base in (0.01, 0.2):
             errors = f"errors {100 * base:g} %"
             worlds[f"{named}{errors}, candidate at the tolerated ratio"] = World(base=base, ratio=1.5, burst=burst)
@@ -182,6 +183,7 @@ def by_history(processes: Processes) -> dict[str, Any]:
     worlds = {f"history of {history} s": replace(bad, history=history) for history in (0, 10, 60, 600)}
     worlds["bursts of 5"], worlds["bursts of 10"] = replace(bad, burst=5), replace(bad, burst=10)
     worlds["10 % of the traffic"] = replace(bad, share=0.1)
+    worlds["an outage to 25 % in the history"] = replace(bad, before=0.25)
     worlds["no errors before"] = replace(bad, base=0.0)
     figures = {name: detected(processes, world, OURS, 2) for name, world in worlds.items()}
     often = replace(OURS, interval=1)
@@ -242,7 +244,7 @@ def noticed(world: World) -> float:
     each = [world.rps * share * OURS.interval for share in (world.share, 1 - world.share)]
     history = Counts(requests=round(world.rps * world.history), failures=round(world.rps * world.history * world.base))
     for _ in range(looks):
-        memory = detector.extend(memory, Counts(requests=1), Counts(requests=1), history, OURS.ratio)
+        memory = detector.extend(memory, Counts(requests=1), Counts(requests=1), history, history, ratio=OURS.ratio)
     candidate, baseline = (Counts(requests=round(n * looks), failures=round(n * looks * world.base)) for n in each)
     return detector.noticeable(memory, candidate, baseline, history, ratio=OURS.ratio, alpha=OURS.alpha)
 

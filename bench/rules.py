@@ -36,7 +36,8 @@ class Sequential:
             new, old = (detector.since(*pair) for pair in zip(now, seen, strict=True))
             if not new.requests or not (old.requests or self.replaced):
                 continue
-            memory = detector.extend(memory, new, old, detector.total(stream.history, seen[1]), self.ratio)
+            before = detector.total(stream.history, seen[1])
+            memory = detector.extend(memory, new, old, before, stream.history, ratio=self.ratio)
             seen = now
             # Without a failure there is no more evidence than before.
             if new.failures and evidence(memory) >= limit:

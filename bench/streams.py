@@ -17,11 +17,11 @@ class World:
     """What is drawn.
 
     `rps` requests a second arrive at random, `share` of them at the candidate. `base` is the baseline's failure rate,
-    and before the rollout it served all for `history` seconds; the candidate's is `ratio` times that, and `bad` from
-    second `bad_from` on, if given. From `incident_from` on both fail at `incident`. Failures come in groups of `burst`:
-    at once, or where `in_a_row` is true, as requests that follow one another. `sampling` is the share of the requests
-    that is counted, beside all failures where `kept` is true; the baseline's are counted `late` seconds after the
-    candidate's.
+    and before the rollout it served all for `history` seconds, failing at `before` then, if given; the candidate's is
+    `ratio` times `base`, and `bad` from second `bad_from` on, if given. From `incident_from` on both fail at
+    `incident`. Failures come in groups of `burst`: at once, or where `in_a_row` is true, as requests that follow one
+    another. `sampling` is the share of the requests that is counted, beside all failures where `kept` is true; the
+    baseline's are counted `late` seconds after the candidate's.
     """
 
     rps: float = 20
@@ -38,6 +38,7 @@ class World:
     kept: bool = False
     late: int = 0
     history: int = 600
+    before: float | None = None
     seconds: int = 180
 
 
@@ -58,7 +59,8 @@ def draw(world: World, rng: np.random.Generator) -> Stream:
     candidate = np.minimum(base * world.ratio, 1.0)
     if world.bad is not None:
         candidate = np.where(seconds < world.bad_from, candidate, world.bad)
-    before = _counted(world, world.rps, np.full(world.history, world.base), rng)
+    at_first = world.base if world.before is None else world.before
+    before = _counted(world, world.rps, np.full(world.history, at_first), rng)
     beside = np.concatenate([np.full(world.late, world.base), base])[: world.seconds]
     return Stream(
         _counted(world, world.rps * world.share, candidate, rng),

@@ -194,6 +194,23 @@ async def test_an_incident_that_is_known_of_one_release_first_is_not_its_fault(
         assert status.verdict != Verdict.ROLLED_BACK, (seed, status.message)
 
 
+def outage_before(place: World) -> None:
+    """A quarter of what the baseline served before the run failed; players came five times a second."""
+    place.served += [(-each / 5, "payment@1.4.0", place.rng.random() < 0.25) for each in range(1, 2000)]
+
+
+async def test_an_outage_before_the_rollout_excuses_no_candidate(world: MakeWorld, scenario: MakeScenario) -> None:
+    place = world()
+    outage_before(place)
+    bad = {"release.patch": {"env": {"REELBACK_FAULTS": '{"payment.charge.error_rate": 0.3}'}}}
+    status = await place.play(scenario({**GOOD, **ERRORS, **bad, "analysis.deadline": "60s"}))
+    assert status.verdict == Verdict.ROLLED_BACK, status.message
+    place = world()
+    outage_before(place)
+    good = await place.play(scenario({**GOOD, **ERRORS, "analysis.deadline": "60s"}))
+    assert good.verdict == Verdict.PROMOTED, good.message
+
+
 async def test_clocks_that_are_behind_hide_nothing(world: MakeWorld, scenario: MakeScenario) -> None:
     behind = {"payment@1.4.0": 40.0, "payment@1.5.0": 40.0}
     status = await world(behind=behind).play(scenario({}))
@@ -266,6 +283,8 @@ def drawn(dice: random.Random, world: MakeWorld) -> tuple[World, dict[str, Any]]
         place.distort = short
     elif happening:
         place.events[moment] = happening  # type: ignore[assignment]
+    if dice.random() < 0.2:
+        outage_before(place)
     if dice.random() < 0.3:
         fate = random.Random(dice.random())
         place.kill = lambda _: fate.random() < 0.02

@@ -14,9 +14,12 @@ allow, or as it is lately when that is more.
 meanwhile. An incident that hits both is no evidence here. It has to come GUARD of the way: the promise of alpha is that
 of the steady evidence; this one keeps it from blaming a candidate where the baseline is not what it was.
 
-A candidate may become bad at any look, so each look begins a new product. They are mixed, most weight on the first; the
-mixture over all of them is one sum that goes on. `docs/detection.md` has what this assumes and what it reaches.
-Evidence is kept as natural logarithms.
+Both are found twice: with all that the baseline has served, and without what it served before the rollout, as an outage
+in its history would excuse a candidate that fails as it did then. The two are mixed, most weight on the first.
+
+A candidate may become bad at any look, so each look begins a new product. They are mixed, too, most weight on the
+first; the mixture over all of them is one sum that goes on. `docs/detection.md` has what this assumes and what it
+reaches. Evidence is kept as natural logarithms.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ ALTERNATIVES = (0.17, 0.45, 0.67)
 BURSTS = (1, 2, 4, 8, 16)
 # How far the concurrent evidence has to come, on the scale of logarithms.
 GUARD = 0.5
+# The share of the mixture that knows nothing of before the rollout.
+_FORGETFUL = 0.2
 # The share of the mixture for regressions that begin later than the first look, and how many looks half of it spans.
 _LATER, _SPAN = 0.2, 100.0
 # The baseline's rate before it has been seen, as failures and successes.
@@ -48,21 +53,26 @@ _MOST = 0.9
 _UNLUCKY = 2.0
 
 
-def extend(memory: Sequence[float], candidate: Counts, baseline: Counts, before: Counts, ratio: float) -> list[float]:
+def extend(
+    memory: Sequence[float], candidate: Counts, baseline: Counts, before: Counts, history: Counts, *, ratio: float
+) -> list[float]:
     """What is remembered after one more look; `memory` is empty at the first.
 
-    `candidate` and `baseline` were counted since the last look, `before` is all that the baseline served until then. A
-    candidate that replaced its baseline has none beside it: one without requests.
+    `candidate` and `baseline` were counted since the last look; `before` is all that the baseline served until then,
+    `history` that of it which was before the first look. A candidate that replaced its baseline has none beside it: one
+    without requests.
     """
     looks, requests, failures, *logs = memory or (0.0, 0.0, 0.0)
     requests = (1 - _FORGOTTEN) * requests + baseline.requests
     failures = (1 - _FORGOTTEN) * failures + baseline.failures
     lately = max(math.sqrt(failures) - 0.5, 0.0) ** 2 / requests if requests else 0.0
-    served = total(before, baseline)
-    factors = concurrent(candidate.requests, candidate.failures, baseline, before, ratio)
-    for burst in BURSTS:
-        tolerated = min(ratio * max(_at_most(served, burst), lately), _MOST)
-        factors += steady(candidate.requests, candidate.failures, tolerated, burst)
+    factors = []
+    for known in (before, since(before, history)):
+        served = total(known, baseline)
+        factors += concurrent(candidate.requests, candidate.failures, baseline, known, ratio)
+        for burst in BURSTS:
+            tolerated = min(ratio * max(_at_most(served, burst), lately), _MOST)
+            factors += steady(candidate.requests, candidate.failures, tolerated, burst)
     begun = math.log(_to_begin(looks) - _to_begin(looks + 1))
     mixed = [_add(log, begun) for log in logs] or [begun] * len(factors)
     return [looks + 1, requests, failures, *(log + factor for log, factor in zip(mixed, factors, strict=True))]
@@ -89,20 +99,26 @@ def noticeable(
     if not memory:
         return math.inf
     looks, n, limit = memory[0], candidate.requests, math.log(1 / alpha) - math.log(1 - _LATER)
-    served = total(history, baseline)
+    references = total(history, baseline), baseline
 
     def seen(rate: float) -> bool:
         failures = rate * n - _UNLUCKY * math.sqrt(rate * (1 - rate) * n)
         if failures < 1:
             return False
         hit = min(failures, looks)  # looks that have a failure
-        evidence = [log_mean(concurrent(n, failures, baseline, served, ratio)) / GUARD] if baseline.requests else []
+        evidence = []
+        if baseline.requests:
+            logs = [log_mean(concurrent(n, failures, baseline, known, ratio)) for known in references]
+            evidence.append(_mixed(*logs) / GUARD)
         for burst in BURSTS:
-            tolerated = min(ratio * _at_most(served, burst), _MOST)
-            with_one = steady(n / looks, failures / hit, tolerated, burst)
-            without = steady(n / looks, 0.0, tolerated, burst)
-            logs = [hit * one + (looks - hit) * none for one, none in zip(with_one, without, strict=True)]
-            evidence.append(log_mean(logs))
+            logs = []
+            for known in references:
+                tolerated = min(ratio * _at_most(known, burst), _MOST)
+                with_one = steady(n / looks, failures / hit, tolerated, burst)
+                without = steady(n / looks, 0.0, tolerated, burst)
+                looked = zip(with_one, without, strict=True)
+                logs.append(log_mean([hit * one + (looks - hit) * none for one, none in looked]))
+            evidence.append(_mixed(*logs))
         return min(evidence) >= limit
 
     if not seen(1.0):
@@ -141,7 +157,7 @@ def steady(n: float, failed: float, tolerated: float, burst: int) -> list[float]
 
 def concurrent(n: float, failed: float, baseline: Counts, before: Counts, ratio: float) -> list[float]:
     """The factors of a look at both, by alternative: candidate p, baseline q, against the closest tolerated pair."""
-    if not baseline.requests:
+    if not (n and baseline.requests):
         return [0.0] * len(ALTERNATIVES)
     base_failed, passed = _BASELINE_PRIOR
     q = (before.failures + base_failed) / (before.requests + base_failed + passed)
@@ -174,8 +190,14 @@ def _evidence(memory: Sequence[float], kind: int) -> float:
     """The mixture of one kind, with 1 for what is yet to begin: 0 is concurrent, then come the bursts, steady."""
     if not memory:
         return 0.0
-    size = len(ALTERNATIVES)
-    return _add(log_mean(memory[3 + size * kind : 3 + size * (kind + 1)]), math.log(_to_begin(memory[0])))
+    size, kinds = len(ALTERNATIVES), 1 + len(BURSTS)
+    begun = [log_mean(memory[3 + size * each : 3 + size * (each + 1)]) for each in (kind, kinds + kind)]
+    return _add(_mixed(*begun), math.log(_to_begin(memory[0])))
+
+
+def _mixed(knowing: float, forgetful: float) -> float:
+    """The evidence with the baseline's history and without it as one."""
+    return _add(knowing + math.log(1 - _FORGETFUL), forgetful + math.log(_FORGETFUL))
 
 
 def _to_begin(looks: float) -> float:

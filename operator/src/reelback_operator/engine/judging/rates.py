@@ -127,7 +127,7 @@ def take_in(check: Check, target: TargetStatus, look: Look, at: datetime, *, alo
     if new.requests and (old.requests or alone):
         if isinstance(check, SequentialCheck):
             beside, before = (Counts(), judged.history) if alone else (old, judged.baseline)
-            memory = detector.extend(judged.evidence, new, beside, before, check.min_ratio)
+            memory = detector.extend(judged.evidence, new, beside, before, judged.history, ratio=check.min_ratio)
             judged.evidence = [round(each, 6) for each in memory]
         judged.candidate, judged.baseline, judged.judged_at = candidate, baseline, at
     return judged
