@@ -10,10 +10,10 @@ export UV_LINK_MODE := copy
 .DEFAULT_GOAL := help
 SCENARIO ?= scenarios/scenario-release-regression.yaml
 RUNS ?= 10
-.PHONY: help demo up lock lint docs proto test chaos attack e2e e2e-tools flagship bench clean
+.PHONY: help demo up lock lint docs proto test chaos attack e2e-local e2e e2e-tools flagship bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .tools/uv/bin/uv: requirements-uv.lock
 	$(PYTHON) -m venv .tools/uv
@@ -66,8 +66,11 @@ lint: $(VENV)/dev ## format, types, imports, and that the stubs are those of pro
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call protoc,"$$fresh") && \
 	  diff -r "$$fresh/reelback" $(STUBS)/reelback || { echo "the stubs are not those of proto/: run make proto"; exit 1; }
 
-test: $(VENV)/dev ## every test that needs neither Docker nor Kubernetes
-	$(BIN)/pytest -n 3 --no-loadscope-reorder
+test: $(VENV)/dev ## the tests of every part, at real servers, without Docker or Kubernetes
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/unit tests/chart
+
+e2e-local: $(VENV)/dev ## the tests of the whole stack as local processes, one at a time
+	$(BIN)/pytest tests/local
 
 chaos: $(VENV)/local ## players bet for a minute while servers are killed; then the money is counted
 	@$(BIN)/python -m tests.chaos
