@@ -1,61 +1,57 @@
-"""Spins a second and their latency through gateway, user, game and payment, with telemetry and without, in one run.
+"""Spins a second, their latency and their CPU, with telemetry and without, in one run, each ratio with its interval.
 
-Two whole stacks of local processes run at once, one of them with OTEL_SDK_DISABLED; only one is played on at a time,
-in short turns, so that whatever the machine does meanwhile falls on both alike. Two kinds of turns: players who never
-wait (throughput), and players who come at a fixed rate well below that, the same on both stacks (latency).
+Two whole stacks of local processes run at once, one of them with OTEL_SDK_DISABLED; only one is played on at a time, in
+many short turns, in pairs whose order is drawn, so that whatever the machine does meanwhile falls on both alike. Two
+kinds of turns: players who never wait (capacity), and players who come at a fixed rate of half of that (latency). An
+interval is the middle 95 % of what pairs drawn anew give (bootstrap).
 """
+
+from __future__ import annotations
 
 import asyncio
 import json
+import random
 import secrets
-import statistics
 import tempfile
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
+import psutil
 
 from tests.local.stack import Stack
 
 PLAYERS = 24
 """The gateway grants each player 20 requests a second."""
 
-TURNS = 6
-TURN_SECONDS = 8.0
-WARM_UP_SECONDS = 6.0
+PAIRS = 20
+TURN_SECONDS = 4.0
+WARM_UP_SECONDS = 10.0
 SHARE = 0.5
 """Of what the stack without telemetry can do: the rate at which latency is measured."""
 
 BET = 5
 DEPOSIT = 1_000_000
 LIMIT_SECONDS = 10.0
+BACKEND = ("minisentry", "redis-telemetry")
+"""What keeps telemetry: with a Sentry of your own it runs elsewhere."""
+
+DRAWS = 2000
 
 
-@dataclass
-class Turns:
-    """What was measured on one stack: spins a second of each turn, latencies in ms, answers that were no success."""
+@dataclass(frozen=True)
+class Turn:
+    """What was measured in one turn: latencies in ms, seconds it took, answers that were no success, CPU in seconds."""
 
-    rates: list[float] = field(default_factory=list)
-    latencies: list[float] = field(default_factory=list)
-    failures: int = 0
-
-    def figures(self) -> dict[str, Any]:
-        """As it is printed."""
-        cuts = statistics.quantiles(self.latencies, n=100, method="inclusive")
-        return {
-            "spins": len(self.latencies),
-            "failures": self.failures,
-            "spins_per_second": {
-                "min": round(min(self.rates), 1),
-                "median": round(statistics.median(self.rates), 1),
-                "max": round(max(self.rates), 1),
-            },
-            "p50_ms": round(cuts[49], 1),
-            "p95_ms": round(cuts[94], 1),
-            "p99_ms": round(cuts[98], 1),
-        }
+    latencies: Sequence[float]
+    seconds: float
+    failures: int
+    services_cpu: float
+    backend_cpu: float
 
 
 class Table:
@@ -65,7 +61,9 @@ class Table:
         self._http = http
         self._url = f"{stack.url('gateway')}/api/v1"
         self._players: list[dict[str, str]] = []
-        self.full, self.steady = Turns(), Turns()
+        self._processes = {
+            name: psutil.Process(process.pid) for name, process in stack.processes().items() if process.pid
+        }
 
     async def seat(self) -> None:
         """Register everybody, one after the other: a registration costs a slow hash."""
@@ -77,14 +75,15 @@ class Table:
             await self._post("deposits", {"request_id": secrets.token_hex(8), "amount": DEPOSIT}, player)
             self._players.append(player)
 
-    async def play(self, turns: Turns, seconds: float, rate: float | None) -> None:
+    async def play(self, seconds: float, rate: float | None) -> Turn:
         """One turn: everybody plays without a pause, or all together `rate` spins a second at even distances."""
-        begun = time.perf_counter()
-        before = len(turns.latencies)
+        before, begun = self._cpu(), time.perf_counter()
+        latencies, failures = [], 0
 
         async def one(number: int, player: dict[str, str]) -> None:
+            nonlocal failures
             due = begun + number / rate if rate else begun
-            while (now := time.perf_counter()) < begun + seconds:
+            while (now := time.perf_counter()) < begun + seconds and due < begun + seconds:
                 if rate:
                     if due > now:
                         await asyncio.sleep(due - now)
@@ -95,46 +94,82 @@ class Table:
                 try:
                     await self._post("spins", {"request_id": secrets.token_hex(12), "bet": BET}, player)
                 except aiohttp.ClientResponseError:
-                    turns.failures += 1
-                turns.latencies.append(1000 * (time.perf_counter() - since))
+                    failures += 1
+                latencies.append(1000 * (time.perf_counter() - since))
 
         await asyncio.gather(*(one(number, player) for number, player in enumerate(self._players)))
-        turns.rates.append((len(turns.latencies) - before) / (time.perf_counter() - begun))
+        services, backend = (after - then for after, then in zip(self._cpu(), before, strict=True))
+        return Turn(latencies, time.perf_counter() - begun, failures, services, backend)
+
+    def _cpu(self) -> tuple[float, float]:
+        """Seconds of CPU until now: of all that serve a spin, and of what keeps the telemetry."""
+        spent = {name: sum(process.cpu_times()[:2]) for name, process in self._processes.items()}
+        backend = sum(spent[name] for name in BACKEND)
+        return sum(spent.values()) - backend, backend
 
     async def _post(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
         async with self._http.post(f"{self._url}/{path}", json=body, headers=headers, raise_for_status=True) as answer:
             return await answer.json()
 
 
+def _percentile(share: float) -> Callable[[Sequence[Turn]], float]:
+    return lambda turns: float(np.percentile(np.concatenate([turn.latencies for turn in turns]), share))
+
+
+def _spins(turns: Sequence[Turn]) -> int:
+    return sum(len(turn.latencies) for turn in turns)
+
+
+FIGURES: dict[str, Callable[[Sequence[Turn]], float]] = {
+    "spinsPerSecond": lambda turns: _spins(turns) / sum(turn.seconds for turn in turns),
+    "p50Ms": _percentile(50),
+    "p95Ms": _percentile(95),
+    "p99Ms": _percentile(99),
+    "servicesCpuMsPerSpin": lambda turns: 1000 * sum(turn.services_cpu for turn in turns) / _spins(turns),
+}
+
+
+def compared(pairs: Sequence[tuple[Turn, Turn]]) -> dict[str, Any]:
+    """Each figure of the turns with telemetry and without, and their ratio with its interval of 95 %."""
+    drawn = np.random.default_rng(0).integers(0, len(pairs), (DRAWS, len(pairs)))
+    on, off = [list(turns) for turns in zip(*pairs, strict=True)]
+    figures: dict[str, Any] = {}
+    for name, of in FIGURES.items():
+        ratios = [of([on[each] for each in draw]) / of([off[each] for each in draw]) for draw in drawn]
+        low, high = np.percentile(ratios, [2.5, 97.5])
+        figures[name] = {
+            "on": round(of(on), 2),
+            "off": round(of(off), 2),
+            "ratio": round(of(on) / of(off), 3),
+            "interval95": [round(float(low), 3), round(float(high), 3)],
+        }
+    failures = {"on": sum(turn.failures for turn in on), "off": sum(turn.failures for turn in off)}
+    backend = 1000 * sum(turn.backend_cpu for turn in on) / _spins(on)
+    return {"spins": _spins(on) + _spins(off), "failures": failures, "backendCpuMsPerSpin": round(backend, 2)} | figures
+
+
 async def _measure(on: Stack, off: Stack) -> dict[str, Any]:
     timeout = aiohttp.ClientTimeout(total=LIMIT_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as http:
-        tables = {"on": Table(on, http), "off": Table(off, http)}
-        for table in tables.values():
+        tables = Table(on, http), Table(off, http)
+        for table in tables:
             await table.seat()
-            await table.play(Turns(), WARM_UP_SECONDS, None)
-        # on off off on on off ...: what drifts, drifts for both.
-        order = [name for turn in range(TURNS) for name in (("on", "off") if turn % 2 == 0 else ("off", "on"))]
-        for name in order:
-            await tables[name].play(tables[name].full, TURN_SECONDS, None)
-        rate = SHARE * statistics.median(tables["off"].full.rates)
-        for name in order:
-            await tables[name].play(tables[name].steady, TURN_SECONDS, rate)
-    full = {name: table.full.figures() for name, table in tables.items()}
-    steady = {name: table.steady.figures() for name, table in tables.items()}
+            await table.play(WARM_UP_SECONDS, None)
+
+        async def pair(rate: float | None) -> tuple[Turn, Turn]:
+            first = random.random() < 0.5
+            turns = [await table.play(TURN_SECONDS, rate) for table in (tables if first else reversed(tables))]
+            return (turns[0], turns[1]) if first else (turns[1], turns[0])
+
+        at_capacity = [await pair(None) for _ in range(PAIRS)]
+        rate = SHARE * FIGURES["spinsPerSecond"]([off for _, off in at_capacity])
+        at_half = [await pair(rate) for _ in range(PAIRS)]
     return {
         "players": PLAYERS,
-        "turns": TURNS,
-        "turn_seconds": TURN_SECONDS,
-        "without_pause": full,
-        "at_a_fixed_rate": {"rate": round(rate, 1), **steady},
-        "telemetry": {
-            "throughput_ratio": round(
-                full["on"]["spins_per_second"]["median"] / full["off"]["spins_per_second"]["median"], 3
-            ),
-            "p95_ratio": round(steady["on"]["p95_ms"] / steady["off"]["p95_ms"], 3),
-            "p95_ratio_without_pause": round(full["on"]["p95_ms"] / full["off"]["p95_ms"], 3),
-        },
+        "pairsOfTurns": PAIRS,
+        "turnSeconds": TURN_SECONDS,
+        "atCapacity": compared(at_capacity),
+        "atHalf": {"rate": round(rate, 1)} | compared(at_half),
     }
 
 
