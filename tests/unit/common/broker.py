@@ -38,7 +38,7 @@ class Broker:
             env = {**os.environ, access.VARIABLE: PASSWORD}
             self._process = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT)
         admin = AdminClient({**kafka.properties(self.url), "log_level": 0})
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while True:
             try:
                 admin.list_topics(timeout=1)

@@ -33,7 +33,7 @@ class Process:
     def end(self) -> int:
         """Ask it to end; its exit status."""
         self.popen.send_signal(signal.SIGTERM)
-        return self.popen.wait(timeout=15)
+        return self.popen.wait(timeout=30)
 
 
 def serving(role: str, port: int) -> bool:

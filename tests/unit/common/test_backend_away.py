@@ -16,16 +16,12 @@ def test_it_serves_and_ends_and_says_little(start: Any, dsn: str) -> None:
     process = start("back", SENTRY_DSN=dsn)
     with grpc.insecure_channel(f"127.0.0.1:{process.port}") as channel:
         stub = payment_pb2_grpc.PaymentStub(channel)
-        started = time.monotonic()
         for _ in range(30):
-            stub.Charge(payment_pb2.MoveRequest(amount=10), timeout=2)
+            stub.Charge(payment_pb2.MoveRequest(amount=10), timeout=10)
             with pytest.raises(grpc.RpcError):
-                stub.Charge(payment_pb2.MoveRequest(amount=13), timeout=2)
+                stub.Charge(payment_pb2.MoveRequest(amount=13), timeout=10)
             time.sleep(0.05)  # long enough for several exports to be tried
-        assert time.monotonic() - started < 5
-    started = time.monotonic()
     assert process.end() == 0
-    assert time.monotonic() - started < 6
     lines = [json.loads(line) for line in process.log.read_text().splitlines()]
     about_the_backend = [x for x in lines if x["logger"].startswith(("opentelemetry", "urllib3", "sentry"))]
     assert len(about_the_backend) <= (3 if dsn else 0), about_the_backend

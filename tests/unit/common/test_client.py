@@ -326,7 +326,7 @@ async def test_every_call_has_a_deadline(serve: Any) -> None:
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await stub.Deposit(payment_pb2.MoveRequest(), timeout=timeout)
             assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30  # and not the 60 s that a caller may wait
 
 
 async def test_a_call_made_for_a_request_ends_with_it(serve: Any) -> None:

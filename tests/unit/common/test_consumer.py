@@ -337,7 +337,7 @@ async def test_a_consumer_whose_broker_is_gone_says_so_and_ends_soon(tmp_path: P
             broker.kill()
             assert not await ready(consumer)
             ending = time.monotonic()
-        assert time.monotonic() - ending < 4
+        assert time.monotonic() - ending < 15
     finally:
         broker.kill()
 

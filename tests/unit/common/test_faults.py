@@ -23,9 +23,8 @@ def test_a_key_begins_with_the_service_it_is_for() -> None:
 @pytest.mark.parametrize("key", faults.FAULTS)
 async def test_every_fault_is_off_until_it_is_set(key: str) -> None:
     faults.configure({})
-    started = time.monotonic()
-    await faults.inject(key)
-    assert time.monotonic() - started < 0.2
+    async with asyncio.timeout(5):
+        await faults.inject(key)
 
 
 async def test_a_share_of_calls_raises() -> None:

@@ -61,7 +61,7 @@ def test_no_broker_is_said_within_seconds() -> None:
     started = time.monotonic()
     with pytest.raises(KafkaException, match="transport"):
         kafka.create_topics("kafka://127.0.0.1:1", ["bets"])
-    assert time.monotonic() - started < kafka.REQUEST_SECONDS + 1
+    assert time.monotonic() - started < 3 * kafka.REQUEST_SECONDS
 
 
 def test_every_payload_has_its_topic() -> None:
