@@ -120,7 +120,7 @@ def test_evidence_that_was_found_stays_found() -> None:
         ({**SPIN_TRACE, "services": ["gateway"]}, "spec.analysis.evidence[0].services: List should have at least 2"),
         ({**CRASH, "tags": {'a"b': "c"}}, "must be the name of a tag like business.operation"),
         ({**SLOW, "within": "3m"}, "spec.analysis: evidence[0].within: must not be longer than the deadline"),
-        ({**HOT, "function": None}, "spec.analysis.evidence[0].function: Field required"),
+        ({**HOT, "function": None}, "spec.analysis.evidence[0].function: is missing"),
         ({**HOT, "minShare": "30"}, "spec.analysis.evidence[0].minShare: Input should be less than or equal to 1"),
         ({**HOT, "minShare": "nan"}, "spec.analysis.evidence[0].minShare: Input should be"),
         ({**SLOW, "type": "Profile"}, "spec.analysis.evidence[0]: Input tag 'Profile' found"),
