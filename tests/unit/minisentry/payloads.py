@@ -104,7 +104,8 @@ def profile(
             at = clocks.setdefault(thread, 0.0)
             samples.append({"timestamp": at, "thread_id": thread, "stack_id": number})
             clocks[thread] = at + step
-        samples.append({"timestamp": clocks[thread], "thread_id": thread, "stack_id": number})
+    last = {thread: number for number, (thread, _, _) in enumerate(stretches)}
+    samples += [{"timestamp": clocks[thread], "thread_id": thread, "stack_id": last[thread]} for thread in last]
     end, longest = time.time(), max(clocks.values())
     for sample in samples:
         sample["timestamp"] += end - longest
