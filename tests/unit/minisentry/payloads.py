@@ -98,7 +98,7 @@ def profile(
     """
     names = list(dict.fromkeys(name for _, _, stack in stretches for name in stack))
     clocks: dict[str, float] = {}
-    samples = []
+    samples: list[dict[str, Any]] = []
     for number, (thread, seconds, _) in enumerate(stretches):
         for _ in range(round(seconds / step)):
             at = clocks.setdefault(thread, 0.0)

@@ -123,19 +123,22 @@ def test_what_is_not_kept_is_refused(shared: Server, fields: list[str], query: s
 def test_a_thread_that_could_not_be_looked_at_keeps_its_time() -> None:
     chunk = profile("game@1.0.0", ("1", 0.5, ("_burn",)), step=0.25)
     chunk["profile"]["samples"][-1]["timestamp"] += 4
-    assert [(each.function.name, each.own) for each in took(chunk)] == [("_burn", pytest.approx(4_500_000, abs=2))]
+    (found,) = took(chunk)
+    assert found.own == pytest.approx(4_500_000, abs=2)
 
 
 def test_a_function_that_calls_itself_is_counted_once() -> None:
     (found,) = took(profile("game@1.0.0", ("1", 2, ("deeper", "deeper", "deeper"))))
-    assert (found.own, found.callees) == (pytest.approx(2e6, rel=1e-3), 0)
+    assert found.own == pytest.approx(2e6, rel=1e-3)
+    assert found.callees == 0
 
 
 def test_lines_of_a_function_are_one() -> None:
     chunk = profile("game@1.0.0", ("1", 1, ("draw",)), ("1", 1, ("spin",)))
     chunk["profile"]["frames"] = [{"function": "draw", "module": "game", "lineno": line} for line in (1, 2)]
     (found,) = took(chunk)
-    assert (found.own, found.calls) == (pytest.approx(2e6, rel=1e-3), 1)
+    assert found.own == pytest.approx(2e6, rel=1e-3)
+    assert found.calls == 1
 
 
 def test_the_rest_of_a_thread_is_counted_as_other() -> None:

@@ -22,7 +22,7 @@ VERSION = "2"
 MAX_SECONDS = 66.0
 """What a chunk may span, as at Sentry; what a thread did later is left out."""
 
-MAX_SAMPLES = 200_000
+MAX_SAMPLES = 100_000
 MAX_THREADS = 64
 MAX_DEPTH = 128
 MAX_STACKS = 2000
@@ -62,7 +62,7 @@ _Calls = Counter[tuple[str, Function]]
 
 
 def _samples(samples: Iterable[dict[str, Any]], stacks: Sequence[Sequence[Function]]) -> tuple[_Spent, _Calls, float]:
-    """What the samples say, and the time of the last. Those out of their order, or of no known stack, are left out."""
+    """What the samples say, and the time of the last. Those out of their order or without a stack are left out."""
     spent: defaultdict[tuple[str, int], float] = defaultdict(float)
     calls: _Calls = Counter()
     threads: dict[str, tuple[float, float, int]] = {}
@@ -72,13 +72,15 @@ def _samples(samples: Iterable[dict[str, Any]], stacks: Sequence[Sequence[Functi
             continue
         if not isinstance(stack, int) or not 0 <= stack < len(stacks) or not stacks[stack]:
             continue
-        thread = text(sample.get("thread_id"), 32)
+        thread = sample.get("thread_id")
+        if not isinstance(thread, str):
+            continue
         first, before, last = threads.get(thread, (at, -math.inf, -1))
         if not before < at <= first + MAX_SECONDS:
             continue
         if last >= 0:
             spent[thread, last] += at - before
-        if last < 0 or stacks[last][0] != stacks[stack][0]:
+        if last != stack and (last < 0 or stacks[last][0] != stacks[stack][0]):
             calls[thread, stacks[stack][0]] += 1
         threads[thread] = first, at, stack
     return spent, calls, max((at for _, at, _ in threads.values()), default=0.0)
@@ -88,17 +90,18 @@ def _figures(
     spent: _Spent, calls: _Calls, stacks: Sequence[Sequence[Function]]
 ) -> dict[tuple[str, Function], _Figures]:
     """By thread and function: how often, and how many seconds in itself and in what it called."""
-    kept = set(list(dict.fromkeys(thread for thread, _ in spent))[:MAX_THREADS])
+    threads = list(dict.fromkeys(thread for thread, _ in spent))[:MAX_THREADS]
+    names = {thread: text(thread, 32) for thread in threads}
     found: defaultdict[tuple[str, Function], _Figures] = defaultdict(_Figures)
     for at, (thread, stack) in enumerate(sorted(spent, key=spent.__getitem__, reverse=True)):
-        seconds, name = spent[thread, stack], thread if thread in kept else OTHER
+        seconds, name = spent[thread, stack], names.get(thread, OTHER)
         innermost, *callers = stacks[stack]
         found[name, innermost].own += seconds
         for function in {*callers} - {innermost} if at < MAX_STACKS else ():
             if function.is_application:
                 found[name, function].callees += seconds
     for (thread, function), n in calls.items():
-        found[thread if thread in kept else OTHER, function].calls += n
+        found[names.get(thread, OTHER), function].calls += n
     return found
 
 
