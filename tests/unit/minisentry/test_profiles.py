@@ -183,9 +183,14 @@ def test_functions_too_many_in_an_hour_are_counted_as_other(monkeypatch: pytest.
     assert sum(n for row, n in found if row["of"] == "self") == pytest.approx(5e6, rel=1e-2)
 
 
+TWO = [{"stack_id": 0, "timestamp": at, "thread_id": "1"} for at in (1.0, 2.0)]
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        {"profile": {"frames": [{}], "stacks": [[-1]], "samples": TWO}},
+        {"profile": {"frames": [{}], "stacks": [[0]], "samples": TWO[:1]}},
         {"version": "1"},
         {"version": None},
         {"profile": None},
