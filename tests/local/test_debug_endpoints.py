@@ -163,3 +163,24 @@ def test_the_role_is_for_a_verified_address(stack: Stack, tester: Player) -> Non
         timeout=10,
     )
     assert taken.status_code == 409
+
+
+def test_what_blocks_an_event_loop_is_in_the_profile(stack: Stack, tester: Player) -> None:
+    endpoint = ENDPOINTS["game", "infinite-loop"]
+    serving(stack, "game")
+    time.sleep(PAUSE)
+    assert tester.traced("POST", endpoint.path.lstrip("/"), amount=3)[0] == 201
+    took = "sum(function.self_time)"
+
+    def found() -> float:
+        rows = stack.sentry(
+            "events/",
+            dataset="profile_functions",
+            field=["package", took],
+            query='release:"game@*" function:_loop_without_end',
+            statsPeriod="10m",
+        )["data"]
+        nanoseconds: int = sum(row[took] for row in rows if row["package"] == "reelback_common.debugging")
+        return nanoseconds / 1e9
+
+    until(lambda: found() > 2, "a profile with the function", 60)

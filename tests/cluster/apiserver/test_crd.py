@@ -67,6 +67,10 @@ OUTAGE: dict[str, Any] = {
 
 ISSUE = {"name": "errors", "type": "Issue", "service": "payment", "error": "Crash", "minEvents": 2, "maxGroups": 1}
 SPAN = {"type": "Span", "error": None, "minEvents": None, "maxGroups": None, "span": "Spin", "slowerThan": "1s"}
+FUNCTION = {
+    **{"type": "ProfileFunction", "error": None, "minEvents": None, "maxGroups": None},
+    **{"function": "Rng.draw", "minShare": "0.3"},
+}
 OBSERVED: dict[str, Any] = {
     **GOOD,
     "spec": {
@@ -76,6 +80,7 @@ OBSERVED: dict[str, Any] = {
                 ISSUE,
                 {"name": "slow", "service": "game", **{key: value for key, value in SPAN.items() if value}},
                 {"name": "spin", "type": "Trace", "root": "POST /spin", "services": ["gateway", "game"]},
+                {"name": "hot", "service": "game", **{key: value for key, value in FUNCTION.items() if value}},
                 {"name": "crashes", "type": "Sessions", "service": "game", "crashed": 1},
             ],
         },
@@ -209,6 +214,10 @@ EVIDENCE_REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("a trace that begins nowhere", {"type": "Trace", "error": None}, "spec.analysis.evidence[0].root"),
     ("a span both slow and repeated", {**SPAN, "repeated": 5}, "spec.analysis.evidence[0].span"),
     ("a span that is neither", {**SPAN, "slowerThan": None}, "spec.analysis.evidence[0].span"),
+    ("a function without a share", {**FUNCTION, "minShare": None}, "spec.analysis.evidence[0].function"),
+    ("a function of an issue", {"function": "draw"}, "spec.analysis.evidence[0].function"),
+    ("a share above all", {**FUNCTION, "minShare": "1.5"}, "spec.analysis.evidence[0].minShare"),
+    ("a share that is none", {**FUNCTION, "minShare": "much"}, "spec.analysis.evidence[0].minShare"),
     ("an unknown type", {"type": "Profile"}, "spec.analysis.evidence[0].type"),
     ("later than the deadline", {"within": "10m"}, "spec.analysis.evidence: Invalid"),
 ]

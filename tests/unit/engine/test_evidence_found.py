@@ -57,6 +57,7 @@ SPIN_TRACE = {"name": "spin", "type": "Trace", "root": "POST /spin", "services":
 CRASH = {"name": "crash", "type": "Issue", "service": "game", "error": "Crash", "minEvents": 2, "maxGroups": 2}
 SLOW = {"name": "slow", "type": "Span", "service": "user", "span": "GetProfile", "slowerThan": "500ms"}
 REPEATED = {"name": "repeated", "type": "Span", "service": "analytics", "span": "find bets", "repeated": 5}
+HOT = {"name": "hot", "type": "ProfileFunction", "service": "game", "function": "Rng.draw", "minShare": "0.3"}
 SESSIONS = {"name": "sessions", "type": "Sessions", "service": "game", "crashed": 3}
 
 
@@ -77,6 +78,9 @@ SESSIONS = {"name": "sessions", "type": "Sessions", "service": "game", "crashed"
         (REPEATED, Sighting(count=4), False),
         (SESSIONS, Sighting(count=3), True),
         (SESSIONS, Sighting(count=2), False),
+        (HOT, Sighting(seconds=20, share=0.3), True),
+        (HOT, Sighting(seconds=20, share=0.29), False),
+        (HOT, Sighting(seconds=4.9, share=1.0), False),
     ],
 )
 def test_what_is_enough(evidence: Mapping[str, Any], sighting: Sighting, enough: bool) -> None:
@@ -116,6 +120,9 @@ def test_evidence_that_was_found_stays_found() -> None:
         ({**SPIN_TRACE, "services": ["gateway"]}, "spec.analysis.evidence[0].services: List should have at least 2"),
         ({**CRASH, "tags": {'a"b': "c"}}, "must be the name of a tag like business.operation"),
         ({**SLOW, "within": "3m"}, "spec.analysis: evidence[0].within: must not be longer than the deadline"),
+        ({**HOT, "function": None}, "spec.analysis.evidence[0].function: is missing"),
+        ({**HOT, "minShare": "30"}, "spec.analysis.evidence[0].minShare: Input should be less than or equal to 1"),
+        ({**HOT, "minShare": "nan"}, "spec.analysis.evidence[0].minShare: Input should be"),
         ({**SLOW, "type": "Profile"}, "spec.analysis.evidence[0]: Input tag 'Profile' found"),
     ],
 )

@@ -15,6 +15,7 @@ from reelback_operator.engine.model.observations import Measurement, Question
 from reelback_operator.engine.model.spec import (
     IssueEvidence,
     MetricCheck,
+    ProfileFunctionEvidence,
     SessionsEvidence,
     SlowRateCheck,
     SpanEvidence,
@@ -24,7 +25,7 @@ from reelback_operator.engine.model.status import Counts
 from reelback_operator.sentry import Sentry, SentryError
 
 from tests.unit.minisentry.conftest import TOKEN, Server
-from tests.unit.minisentry.payloads import FAILED, REMOTE, error, otlp, otlp_span
+from tests.unit.minisentry.payloads import FAILED, REMOTE, error, otlp, otlp_span, profile
 
 NOW = datetime(2025, 1, 1, 12, tzinfo=UTC)
 
@@ -149,6 +150,8 @@ async def test_minisentry_shows_evidence(minisentry: Server) -> None:
     minisentry.sent(("event", error(release, "KeyError")))
     session = {"sid": uuid.uuid4().hex, "init": True, "started": began.isoformat(), "status": "crashed", "errors": 1}
     minisentry.sent(("session", {**session, "attrs": {"release": release, "environment": "test"}}))
+    busy = profile(release, ("1", 6, ("_burn", "spin")), ("1", 14, ("_select",)), ("2", 20, ("_wait",)))
+    minisentry.sent(("profile_chunk", busy))
     of: dict[str, Any] = {"service": service}
     wanted = (
         IssueEvidence(name="type", type="Issue", error="KeyError", **of),
@@ -158,6 +161,8 @@ async def test_minisentry_shows_evidence(minisentry: Server) -> None:
         SpanEvidence(name="slow", type="Span", span="POST /spin", slower_than=0.5, **of),
         SpanEvidence(name="repeated", type="Span", span="find bets", repeated=7, **of),
         SessionsEvidence(name="sessions", type="Sessions", **of),
+        ProfileFunctionEvidence(name="hot", type="ProfileFunction", function="_burn", min_share=0.2, **of),
+        ProfileFunctionEvidence(name="cold", type="ProfileFunction", function="_freeze", min_share=0.2, **of),
     )
     end = datetime.now(UTC) + timedelta(seconds=2)
     async with connect(minisentry) as sentry:
@@ -171,6 +176,11 @@ async def test_minisentry_shows_evidence(minisentry: Server) -> None:
     assert slowest.seconds == pytest.approx(0.9, abs=0.3)
     assert (most.count, sessions.count) == (7, 1)
     assert trace in (most.url or "")
+    [hot] = seen["hot"]
+    assert hot.seconds == pytest.approx(20, rel=0.01)
+    assert hot.share == pytest.approx(0.3, rel=0.01)
+    assert hot.what == "_burn took 30.0 % of 20 s of its thread"
+    assert seen["cold"] == []
 
 
 async def test_old_failures_do_not_hide_new_spans(minisentry: Server) -> None:

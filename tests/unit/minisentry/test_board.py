@@ -12,7 +12,7 @@ from reelback_minisentry.stats.metric_stats import of_sample
 from reelback_minisentry.store.cells import Cell, MetricRow
 
 from tests.unit.minisentry.conftest import Server, wait_until
-from tests.unit.minisentry.payloads import error, span_id, trace_id, transaction
+from tests.unit.minisentry.payloads import error, profile, span_id, trace_id, transaction
 from tests.unit.minisentry.test_metrics import sample, send
 
 STATIC = Path(reelback_minisentry.board.__file__).parent / "static"
@@ -141,3 +141,15 @@ def test_an_empty_store(own: Server) -> None:
 def test_services_are_ordered_by_their_last_deploy() -> None:
     deploys = [{"release": "b@2"}, {"release": "c@1"}, {"release": "b@1"}]
     assert overview.services(["a@1", "b@1", "b@2", "c@1", "nameless"], deploys) == ["b", "c", "a"]
+
+
+def test_the_functions_in_which_a_service_spends_its_time(shared: Server, name: str) -> None:
+    package = name.partition("@")[0]
+    good, bad = f"{package}@1.4.0", f"{package}@1.5.0"
+    waiting = ("2", 20, ("_wait",))
+    shared.sent(("profile_chunk", profile(good, ("1", 1, ("draw", "main")), ("1", 9, ("_select", "main")), waiting)))
+    shared.sent(("profile_chunk", profile(bad, ("1", 6, ("draw", "main")), ("1", 4, ("_select", "main")), waiting)))
+    shown_ = shown(shared, service=package)["functions"]
+    assert [(each["function"], each["package"]) for each in shown_] == [("_select", "game.rng"), ("draw", "game.rng")]
+    assert shown_[0]["shares"] == pytest.approx({good: 0.9, bad: 0.4}, rel=0.01)
+    assert shown_[1]["shares"] == pytest.approx({good: 0.1, bad: 0.6}, rel=0.01)

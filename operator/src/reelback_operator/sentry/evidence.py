@@ -1,4 +1,4 @@
-"""What Sentry shows of what a scenario looks for: issues, traces, spans, crashed sessions."""
+"""What Sentry shows of what a scenario looks for: issues, traces, spans, crashed sessions, functions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from reelback_operator.engine.model.observations import Sighting
 from reelback_operator.engine.model.spec import (
     Evidence,
     IssueEvidence,
+    ProfileFunctionEvidence,
     SessionsEvidence,
     SpanEvidence,
     TraceEvidence,
 )
-from reelback_operator.engine.model.words import milliseconds
+from reelback_operator.engine.model.words import milliseconds, percent
 from reelback_operator.sentry.api import STRANGE, Api, SentryError, number, parsed, quoted, rows, whole
 from reelback_operator.sentry.counts import Counter, Window
 
 # The newest traces that are looked at in one look.
 TRACES = 4
+# What a function took itself, in nanoseconds.
+_PROFILES, _SELF_TIME = "profile_functions", "sum(function.self_time)"
 
 
 class Witness:
@@ -42,6 +45,8 @@ class Witness:
                 return await self._span(evidence, window)
             case SessionsEvidence():
                 return await self._sessions(evidence, window)
+            case ProfileFunctionEvidence():
+                return await self._function(evidence, window)
 
     async def _issue(self, evidence: IssueEvidence, window: Window) -> list[Sighting]:
         terms = [_of(evidence.service)]
@@ -106,6 +111,22 @@ class Witness:
     async def _sessions(self, evidence: SessionsEvidence, window: Window) -> list[Sighting]:
         crashed = await self._counter.crashed(window, evidence.service)
         return [Sighting(count=crashed, what=f"{crashed} crashed sessions of {evidence.service}")]
+
+    async def _function(self, evidence: ProfileFunctionEvidence, window: Window) -> list[Sighting]:
+        of_service, order = _of(evidence.service), {"sort": f"-{_SELF_TIME}", "per_page": "1"}
+        query = f"{of_service} function:{quoted(evidence.function)}"
+        hot = await self._counter.events(_PROFILES, ["thread.id", _SELF_TIME], query, window, order, partly=True)
+        if not hot:
+            return []
+        # Profiles are of the wall clock: among idle threads, a busy one would be lost in the sum of all.
+        query = f"{of_service} thread.id:{quoted(str(hot[0]['thread.id']))}"
+        whole_thread = await self._counter.events(_PROFILES, [_SELF_TIME], query, window, partly=True)
+        if not whole_thread:
+            return []
+        took, seconds = number(hot[0], _SELF_TIME) / 1e9, number(whole_thread[0], _SELF_TIME) / 1e9
+        share = min(took / seconds, 1.0) if seconds > 0 else 0.0
+        what = f"{evidence.function} took {percent(share)} of {seconds:.0f} s of its thread"
+        return [Sighting(seconds=seconds, share=share, what=what)]
 
 
 def _of(service: str) -> str:

@@ -35,6 +35,7 @@ class ServiceSettings(BaseSettings):
     otlp_endpoint: str = ""
     otel_sdk_disabled: bool = False
     traces_sample_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    profiles: bool = False
     grpc_reflection: bool = False
     reelback_faults: dict[str, float] = {}
     debug_token: Secret | None = None

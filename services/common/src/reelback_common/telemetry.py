@@ -23,6 +23,7 @@ def start(service: str, settings: ServiceSettings) -> sdk.Telemetry:
         otlp_endpoint=settings.otlp_endpoint,
         in_app=[f"reelback_{service}"],
         sample_rate=settings.traces_sample_rate,
+        profile_rate=None if settings.profiles else 0.0,
         log_level=settings.log_level,
         enabled=not settings.otel_sdk_disabled,
     )

@@ -1,4 +1,5 @@
-"""Which requests are sent as spans: a share of the traces, by environment, and every request that failed.
+"""Which requests are sent as spans: a share of the traces, by environment, and every request that failed. Which
+processes are profiled: a share of them, by environment.
 
 A trace is drawn where it begins, and at the edge, whatever id a caller chose: services behind follow the flag that
 comes with the call. Of a trace that is not drawn only segments (requests) are recorded, and of these only failed ones
@@ -21,6 +22,9 @@ from opentelemetry.util.types import Attributes
 RATES: Mapping[str, float] = {"staging": 0.5, "production": 0.1}
 """The share of traces by environment; all of them in any other."""
 
+PROFILE_RATES: Mapping[str, float] = {"staging": 0.3, "production": 0.05}
+"""The share of processes that are profiled where profiles are asked for, by environment; all of them in any other."""
+
 ATTRIBUTE = "sentry.client_sample_rate"
 
 _random = random.SystemRandom()
@@ -32,6 +36,14 @@ def configure(rate: float) -> None:
     if not 0 <= rate <= 1:
         raise ValueError(f"the share of traces is from 0 to 1, not {rate}")
     globals()["_rate"] = rate
+
+
+def profile_rate(environment: str, rate: float | None) -> float:
+    """The share of processes to profile: `rate`, or the environment's for None. ValueError for one not in 0 to 1."""
+    found = PROFILE_RATES.get(environment, 1.0) if rate is None else rate
+    if not 0 <= found <= 1:
+        raise ValueError(f"the share of profiled processes is from 0 to 1, not {found}")
+    return found
 
 
 def drawn() -> bool:

@@ -1,7 +1,8 @@
-"""Traces, errors, sessions and logs of a process: how the SDKs are put together.
+"""Traces, errors, sessions, logs and profiles of a process: how the SDKs are put together.
 
-OpenTelemetry is the only tracer. The Sentry SDK takes errors, logs and sessions, and reads the trace and span of
-each from OpenTelemetry; both families of headers go over the wire, so that either kind of neighbour can join.
+OpenTelemetry is the only tracer. The Sentry SDK takes errors, logs, sessions and profiles, and reads the trace and span
+of an error, a log or a session from OpenTelemetry; both families of headers go over the wire, so that either kind of
+neighbour can join.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sentry_sdk.integrations.excepthook import ExcepthookIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
 from sentry_sdk.integrations.otlp import OTLPIntegration
 from sentry_sdk.integrations.threading import ThreadingIntegration
+from sentry_sdk.profiler import continuous_profiler
 from sentry_sdk.utils import Dsn
 
 from reelback_telemetry import errors, logs, sampling, scrubbing
@@ -43,6 +45,9 @@ CLOSE_SECONDS = 2.0
 
 SESSION_SECONDS = 10
 """How often sessions are sent; the SDK's own minute is long beside a rollout of seconds."""
+
+PROFILE_SECONDS = 20
+"""What a chunk of a profile spans, for the same reason."""
 
 
 _BACKEND_LOGGERS = (
@@ -73,13 +78,14 @@ class Telemetry:
         self._provider = provider
 
     def close(self) -> None:
-        """Flush spans, errors, logs, metrics and sessions."""
+        """Flush spans, errors, logs, metrics, sessions and the profile."""
         if self._provider is None:
             return
         # The provider itself would wait half a minute for a backend that is away.
-        last = threading.Thread(target=self._provider.shutdown, daemon=True)
-        last.start()
-        last.join(CLOSE_SECONDS)
+        for end in (continuous_profiler.stop_profiler, self._provider.shutdown):
+            last = threading.Thread(target=end, daemon=True)
+            last.start()
+            last.join(CLOSE_SECONDS)
         sentry_sdk.get_client().close(timeout=CLOSE_SECONDS)
 
     def __enter__(self) -> Self:
@@ -98,6 +104,7 @@ def start(
     otlp_endpoint: str = "",
     in_app: Sequence[str] = (),
     sample_rate: float | None = None,
+    profile_rate: float | None = 0.0,
     log_level: str = "INFO",
     enabled: bool = True,
 ) -> Telemetry:
@@ -105,8 +112,10 @@ def start(
 
     `dsn` is where errors and sessions go, and spans too unless `otlp_endpoint` names a collector; without both nothing
     is sent. `in_app` are the packages whose frames are the service's own. `sample_rate` is the share of traces that is
-    sent beside all failures, by default what `sampling.RATES` says of the environment. Not `enabled`: there is neither
-    a span nor an error to send, only logs. ValueError for a DSN or a rate that is none.
+    sent beside all failures, by default what `sampling.RATES` says of the environment. `profile_rate` is the share of
+    processes that are profiled all the time, which costs each of them CPU: none by default, and for None what
+    `sampling.PROFILE_RATES` says. Not `enabled`: there is neither a span nor an error to send, only logs. ValueError
+    for a DSN or a rate that is none.
     """
     release = release or f"{service}@0.0.0"
     logs.configure(service, release, log_level, quiet=_BACKEND_LOGGERS)
@@ -120,7 +129,7 @@ def start(
         batches = BatchSpanProcessor(exporter, max_queue_size=4096, schedule_delay_millis=SPAN_DELAY_MS)
         provider.add_span_processor(sampling.KeptSpans(batches))
     trace.set_tracer_provider(provider)
-    _start_sentry(dsn, release, environment, in_app)
+    _start_sentry(dsn, release, environment, in_app, sampling.profile_rate(environment, profile_rate))
     # The last one wins when a caller sends both: traceparent also has the state of other people's tracers.
     set_global_textmap(CompositePropagator([SentryHeaders(), TraceContextTextMapPropagator()]))
     return Telemetry(provider)
@@ -148,7 +157,8 @@ def _exporter(dsn: str, otlp_endpoint: str) -> OTLPSpanExporter | None:
     return None
 
 
-def _start_sentry(dsn: str, release: str, environment: str, in_app: Sequence[str]) -> None:
+def _start_sentry(dsn: str, release: str, environment: str, in_app: Sequence[str], profile_rate: float) -> None:
+    continuous_profiler.PROFILE_BUFFER_SECONDS = PROFILE_SECONDS
     sentry_sdk.init(
         dsn=dsn or None,
         release=release,
@@ -170,7 +180,9 @@ def _start_sentry(dsn: str, release: str, environment: str, in_app: Sequence[str
         before_send_metric=lambda metric, _: scrubbing.tree(metric),
         in_app_include=[*in_app],
         in_app_exclude=["reelback_common", "reelback_telemetry"],
+        profile_session_sample_rate=profile_rate,
     )
+    continuous_profiler.start_profiler()  # which draws whether this process is one of those
     client = sentry_sdk.get_client()
     if isinstance(client, sentry_sdk.Client):
         client.session_flusher.flush_interval = SESSION_SECONDS

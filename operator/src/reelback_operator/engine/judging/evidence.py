@@ -1,4 +1,4 @@
-"""What Sentry has to show of a scenario: an issue, a trace, a span, crashed sessions. Found once is found."""
+"""What Sentry has to show of a scenario: an issue, a trace, a span, crashed sessions, a function. Found is found."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from reelback_operator.engine.model.observations import Look, Sighting
 from reelback_operator.engine.model.spec import (
     Evidence,
     IssueEvidence,
+    ProfileFunctionEvidence,
     SessionsEvidence,
     SpanEvidence,
     Spec,
     TraceEvidence,
 )
 from reelback_operator.engine.model.status import EvidenceStatus, Status
-from reelback_operator.engine.model.words import milliseconds
+from reelback_operator.engine.model.words import milliseconds, percent
+
+# Less than this of a thread is no profile of it: a process that ends sends what little it has.
+PROFILED_SECONDS = 5.0
 
 
 def missing(spec: Spec, status: Status) -> tuple[Evidence, ...]:
@@ -61,13 +65,25 @@ def _problem(evidence: Evidence, seen: Sighting) -> str:
             return _fewer(seen.count, evidence.min_events, "events")
         case SessionsEvidence():
             return _fewer(seen.count, evidence.crashed, "crashed sessions")
-        case SpanEvidence(repeated=int(times)):
-            return _fewer(seen.count, times, "spans in one trace")
         case SpanEvidence():
-            limit = evidence.slower_than or 0.0
-            return "" if seen.seconds > limit else f"{milliseconds(seen.seconds)}, not more than {milliseconds(limit)}"
+            return _span_problem(evidence, seen)
+        case ProfileFunctionEvidence():
+            return _function_problem(evidence, seen)
         case TraceEvidence():
             return _trace_problem(evidence, seen)
+
+
+def _span_problem(evidence: SpanEvidence, seen: Sighting) -> str:
+    if evidence.repeated:
+        return _fewer(seen.count, evidence.repeated, "spans in one trace")
+    limit = evidence.slower_than or 0.0
+    return "" if seen.seconds > limit else f"{milliseconds(seen.seconds)}, not more than {milliseconds(limit)}"
+
+
+def _function_problem(evidence: ProfileFunctionEvidence, seen: Sighting) -> str:
+    if seen.seconds < PROFILED_SECONDS:
+        return f"{seen.seconds:.1f} s of its thread were profiled, {PROFILED_SECONDS:g} s are needed"
+    return "" if seen.share >= evidence.min_share else f"{seen.what}, less than {percent(evidence.min_share)}"
 
 
 def _trace_problem(evidence: TraceEvidence, seen: Sighting) -> str:

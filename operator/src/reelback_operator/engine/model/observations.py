@@ -47,15 +47,17 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What Sentry shows of an evidence: so many events in so many issues, the spans of one trace, a trace.
+    """What Sentry shows of an evidence: events in issues, the spans of one trace, a trace, a function.
 
-    `seconds` is how long it took, `services` are a trace's in the order in which they began, `orphans` its spans
+    `seconds` is how long it took, of a function how long its thread was profiled, and `share` which part of that it
+    took. `services` are a trace's in the order in which they began, `orphans` its spans
     whose parent is not there. `what` says it in words, `url` is where to look.
     """
 
     count: int = 0
     groups: int = 0
     seconds: float = 0.0
+    share: float = 0.0
     services: tuple[str, ...] = ()
     orphans: int = 0
     what: str = ""

@@ -68,7 +68,7 @@ class Scenario(BaseModel):
 _TYPES = frozenset(
     {
         *("ErrorRate", "SlowRate", "CrashFreeSessions", "NewIssue", "LatencyP95", "Metric"),
-        *("Issue", "Trace", "Span", "Sessions"),
+        *("Issue", "Trace", "Span", "Sessions", "ProfileFunction"),
     }
 )
 _PLAINER = {"missing": "is missing", "extra_forbidden": "is not a known field"}

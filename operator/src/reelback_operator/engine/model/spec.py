@@ -267,7 +267,22 @@ class SessionsEvidence(_Evidence):
     crashed: int = Field(default=1, ge=1, le=1_000_000)
 
 
-Evidence = Annotated[IssueEvidence | TraceEvidence | SpanEvidence | SessionsEvidence, Field(discriminator="type")]
+class ProfileFunctionEvidence(_Evidence):
+    """A function of a service that takes `minShare` (0 to 1) of the time of the thread it runs in, by its profiles.
+
+    Its own time, not that of what it calls; of its threads the one in which it takes most counts.
+    """
+
+    type: Literal["ProfileFunction"]
+    service: Name
+    function: str = Field(min_length=1, max_length=200)
+    min_share: Decimal = Field(gt=0, le=1)
+
+
+Evidence = Annotated[
+    IssueEvidence | TraceEvidence | SpanEvidence | SessionsEvidence | ProfileFunctionEvidence,
+    Field(discriminator="type"),
+]
 
 
 class Analysis(_Spec):

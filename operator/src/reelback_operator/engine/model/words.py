@@ -7,7 +7,7 @@ from reelback_operator.engine.model.status import Counts
 
 def share(counts: Counts) -> str:
     """24.1 %, of nothing 0.0 %."""
-    return f"{100 * counts.failures / max(counts.requests, 1):.1f} %"
+    return percent(counts.failures / max(counts.requests, 1))
 
 
 def rate(counts: Counts) -> str:
@@ -29,6 +29,11 @@ def figure(value: float, unit: str | None) -> str:
     """0.973 of a ratio, 1.25 cent, 123457 cent."""
     digits = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return digits if unit in (None, "ratio") else f"{digits} {unit}"
+
+
+def percent(share: float) -> str:
+    """24.1 %."""
+    return f"{100 * share:.1f} %"
 
 
 def milliseconds(seconds: float) -> str:

@@ -18,6 +18,7 @@ from reelback_minisentry.query.aggregation import Dataset
 from reelback_minisentry.query.counter_datasets import ERRORS, SPANS, CounterDataset
 from reelback_minisentry.query.metrics_dataset import TRACEMETRICS
 from reelback_minisentry.query.parameters import duration, interval, page, page_size, window
+from reelback_minisentry.query.profile_functions import PROFILE_FUNCTIONS
 from reelback_minisentry.query.search import BadQuery, parse
 from reelback_minisentry.responses import answer
 from reelback_minisentry.store import keys
@@ -25,7 +26,7 @@ from reelback_minisentry.store.cells import Cell, cells
 from reelback_minisentry.store.reader import Reader
 from reelback_minisentry.store.scope import Place, Window
 
-DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (SPANS, ERRORS, TRACEMETRICS)}
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (SPANS, ERRORS, TRACEMETRICS, PROFILE_FUNCTIONS)}
 
 
 class Events:

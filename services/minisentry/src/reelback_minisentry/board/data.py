@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from reelback_minisentry.board import metric_charts, overview
+from reelback_minisentry.board import hot_functions, metric_charts, overview
 from reelback_minisentry.issues import shapes
 from reelback_minisentry.issues.issue import load
 from reelback_minisentry.query.segment_figures import total
@@ -97,6 +97,7 @@ class Board:
         sessions = overview.by_release(
             cell for _, cell in await self._reader.sessions(Window.between(now - DAY, now, now).hours(), place)
         )
+        profiled = await self._reader.cells(keys.PROFILES, window, place)
         return {
             "now": now,
             "services": services,
@@ -123,6 +124,7 @@ class Board:
                 if service_of(version) == service
             ],
             "issues": await self._issues(service, place),
+            "functions": hot_functions.shares(cell for cell in profiled if service_of(cell[0]["release"]) == service),
             "drops": [
                 {**row, "quantity": n}
                 for row, n in await self._reader.cells(

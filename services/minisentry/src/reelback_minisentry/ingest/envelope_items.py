@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reelback_minisentry.ingest import error_events, metric_samples
+from reelback_minisentry.ingest import error_events, metric_samples, profile_chunks
 from reelback_minisentry.ingest.envelope import Item
 from reelback_minisentry.spans import sdk
 from reelback_minisentry.stats import sampling
@@ -49,6 +49,8 @@ def read(header: dict[str, Any], items: list[Item], project: str, now: float) ->
                 records.session_counts += _aggregates(json_object(item.payload, "sessions"), project, now)
             case "trace_metric":
                 records.samples += metric_samples.read(json_object(item.payload, "trace_metric"), project, now)
+            case "profile_chunk":
+                records.profiles += profile_chunks.read(json_object(item.payload, "profile_chunk"), project, now)
             case "client_report":
                 for drop in objects(json_object(item.payload, "client_report").get("discarded_events"), 100):
                     reason, category = text(drop.get("reason"), 64), text(drop.get("category"), 64)

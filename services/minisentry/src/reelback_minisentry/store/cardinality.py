@@ -50,10 +50,11 @@ class MetricSeries:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What one kind of sender may fill in an hour: fields of counters, metrics, whose sessions, and ids of sessions."""
+    """What one kind of sender may fill in an hour: counters, metrics, functions, whose sessions, their ids."""
 
     fields: Names
     metrics: MetricSeries
+    profiles: Names
     sessions: Names
     session_ids: Names
 
@@ -63,6 +64,7 @@ class Room:
         return cls(
             Names(int(share * keys.FIELDS_BYTES)),
             MetricSeries(int(share * keys.METRICS_BYTES), int(share * keys.METRIC_SERIES_BYTES)),
+            Names(int(share * keys.PROFILES_BYTES)),
             Names(int(share * keys.SESSIONS_BYTES)),
             Names(int(share * keys.SESSION_IDS_BYTES)),
         )

@@ -7,6 +7,8 @@
 | `ids:1:<second>`                 | hash: dimensions -> sketch of traces or users           | 2 h, WEIGHT[1]          |
 | `metrics:1:<second>`             | hash: metric and attributes -> stats, or count of a bin | 2 h, WEIGHT[1]          |
 | `metrics:3600:<hour>`            | hash: the same of that hour                             | 30 days, WEIGHT[3600]   |
+| `profiles:1:<second>`            | hash: function and thread -> calls, or microseconds     | 2 h, WEIGHT[1]          |
+| `profiles:3600:<hour>`           | hash: the same of that hour                             | 30 days, WEIGHT[3600]   |
 | `sids:<hour>:<series>:<outcome>` | set: ids of sessions that went wrong                    | 30 days, WEIGHT[3600]   |
 | `users:<hour>:<series>:<outcome>`| HyperLogLog: users of sessions, and of those that did   | 30 days, WEIGHT[3600]   |
 | `since:<step>`                   | string: counters of before this time had to go          | 30 days                 |
@@ -45,10 +47,12 @@ WEIGHT = {SECOND: 96 * MIB, HOUR: 40 * MIB}
 FIELDS_BYTES = 4 * MIB
 METRICS_BYTES = 256 * 1024
 METRIC_SERIES_BYTES = MIB
+PROFILES_BYTES = MIB
 SESSIONS_BYTES = 16 * 1024
 SESSION_IDS_BYTES = 8 * MIB
-"""Bytes of names of an hour: fields of counters; metrics by name, release and so on, and with attributes; releases and
-so on that sessions are told apart by, each with up to four HyperLogLogs of 12 kB; ids of sessions that went wrong.
+"""Bytes of names of an hour: fields of counters; metrics by name, release and so on, and with attributes; functions of
+profiles by thread; releases and so on that sessions are told apart by, each with up to four HyperLogLogs of 12 kB; ids
+of sessions that went wrong.
 What is over is counted under OTHER, sessions without their ids."""
 
 BROWSER_SHARE = 0.125
@@ -107,6 +111,10 @@ ITEMS = Cube("items", ("type",), HOUR)
 DROPS = Cube("drops", ("reason", "category"), HOUR)
 METRICS = Cube("metrics", (*_WHERE, "metric.name", "metric.type", "metric.unit", "attributes", "bin"))
 """A field without a bin holds packed stats (metric_stats.py), one with a bin counts its samples, as others do."""
+
+PROFILES = Cube("profiles", (*_WHERE, "function", "package", "is_application", "thread.id", "of"))
+"""What functions took: `of` is calls, or microseconds of itself (self) or of what it called (callees). A chunk counts
+in the second of its last sample."""
 
 
 def bucket(key: str) -> tuple[int, int] | None:

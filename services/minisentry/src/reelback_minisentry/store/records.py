@@ -1,4 +1,4 @@
-"""What a request brought, in the terms of this store: spans, errors, sessions, samples, and what is only counted."""
+"""What a request brought, in the terms of this store: spans, errors, sessions, samples, profiles, and bare counts."""
 
 from __future__ import annotations
 
@@ -147,6 +147,33 @@ class Sample:
     attributes: str
 
 
+class Function(NamedTuple):
+    """A function of a profile; `is_application`: of the service's own code."""
+
+    name: str
+    package: str
+    is_application: bool
+
+
+class FunctionTime(NamedTuple):
+    """What a function took in one thread: how often it was found begun, microseconds in itself and in its callees."""
+
+    function: Function
+    thread: str
+    calls: int
+    own: int
+    callees: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A stretch of one process, which ended at `at`."""
+
+    at: float
+    origin: Origin
+    functions: list[FunctionTime]
+
+
 @dataclass(slots=True)
 class Records:
     """All of one request of `size` bytes that came at `now`.
@@ -166,11 +193,20 @@ class Records:
     sessions: list[Session] = field(default_factory=list)
     session_counts: list[SessionCounts] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    profiles: list[Profile] = field(default_factory=list)
     items: Counter[str] = field(default_factory=Counter)
     drops: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def releases(self) -> Iterator[str]:
         """The release of every record that is counted."""
-        groups = (self.spans, self.segments, self.errors, self.sessions, self.session_counts, self.samples)
+        groups = (
+            self.spans,
+            self.segments,
+            self.errors,
+            self.sessions,
+            self.session_counts,
+            self.samples,
+            self.profiles,
+        )
         for record in chain[Any](*groups):
             yield record.origin.release

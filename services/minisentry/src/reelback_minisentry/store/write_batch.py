@@ -20,7 +20,7 @@ from reelback_minisentry.stats.metric_stats import Stats
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.cardinality import Room
 from reelback_minisentry.store.keys import SEPARATOR, Cube
-from reelback_minisentry.store.records import Error, Kind, Origin, Records, Sample, Segment, Session, Span
+from reelback_minisentry.store.records import Error, Kind, Origin, Profile, Records, Sample, Segment, Session, Span
 
 
 @dataclass(slots=True)
@@ -96,6 +96,9 @@ class Batch:
         for sample in records.samples:
             self._add_sample(sample)
             self._add_origin(sample.origin, now)
+        for profile in records.profiles:
+            self._add_profile(profile)
+            self._add_origin(profile.origin, now)
 
     def counters(self) -> Iterator[tuple[str, int, Fields]]:
         """What to add to the counters: (key, its lifetime in seconds, field -> count), in every resolution."""
@@ -202,6 +205,18 @@ class Batch:
             name = f"{field}{value_bin(sample.value)}"
             if self._room.fields.take(name, sample.at):  # else its sums are right, and its percentiles of fewer samples
                 self._counts[keys.METRICS, int(sample.at)][name] += 1
+
+    def _add_profile(self, profile: Profile) -> None:
+        counts = self._counts[keys.PROFILES, int(profile.at)]
+        for took in profile.functions:
+            function = took.function
+            named = (function.name, function.package, "1" if function.is_application else "0", took.thread)
+            series = SEPARATOR.join((*_place(profile.origin), *named))
+            if not self._room.profiles.take(series, profile.at):
+                series = SEPARATOR.join((keys.OTHER,) * (len(keys.PROFILES.dimensions) - 1))
+            for of, n in (("calls", took.calls), ("self", took.own), ("callees", took.callees)):
+                if n:
+                    counts[f"{series}{SEPARATOR}{of}"] += n
 
     def _add_session(self, session: Session) -> None:
         place, at = _place(session.origin), session.started

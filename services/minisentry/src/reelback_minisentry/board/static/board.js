@@ -4,6 +4,7 @@ import { chart } from "./chart.js";
 import { h, load, page, show } from "./dom.js";
 import { clock, color, count, lasted, milliseconds, percent, service, version, when } from "./format.js";
 import { business } from "./business.js";
+import { hot } from "./hot.js";
 
 const EVERY = 2000;
 // Metrics come every 5 seconds: every third look is often enough.
@@ -63,6 +64,7 @@ function draw(data, metrics, asked, look) {
     story(data),
     data.releases.length ? h("div", { class: "charts" }, charts.map((one) => chart({ ...one, ...common })), releases(data, colors)) : null,
     business(metrics, data.deploys),
+    hot(data, colors),
     issues(data, colors),
     drops(data),
   );
