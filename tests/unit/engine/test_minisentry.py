@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from reelback_operator.engine.model.actions import MarkDeploy
+from reelback_operator.engine.model.actions import MarkDeploy, MarkRelease
 from reelback_operator.engine.model.observations import Measurement, Question
 from reelback_operator.engine.model.spec import (
     IssueEvidence,
@@ -88,7 +88,7 @@ async def test_minisentry_lists_a_deploy_once(minisentry: Server) -> None:
     release, name = f"s{uuid.uuid4().hex[:8]}@1.4.0", "rollback from s@1.5.0"
     finished = datetime.now(UTC)
     async with connect(minisentry) as sentry:
-        await sentry.mark_release(release)
+        await sentry.mark_release(MarkRelease(release))
         for _ in range(3):
             await sentry.mark_deploy(MarkDeploy(release, name, finished, finished), "http://board/x")
         later = finished + timedelta(minutes=1)

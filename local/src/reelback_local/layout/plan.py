@@ -75,6 +75,7 @@ class Plan:
         release: str,
         env: Mapping[str, str],
         ports: tuple[int, int],
+        *,
         sources: Path | None = None,
     ) -> Spec:
         """A process of a service that serves `release` with the variables `env` on `ports`.

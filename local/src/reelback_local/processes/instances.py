@@ -114,7 +114,7 @@ class Instances:
         if candidate and (*candidate.what, len(candidate.children)) == (*wanted, replicas):
             return
         self.remove_candidate()
-        self._candidate = self._run(f"{self._service}-candidate", *wanted, replicas, owner)
+        self._candidate = self._run(f"{self._service}-candidate", *wanted, replicas, owner=owner)
 
     def remove_candidate(self) -> None:
         """Take the candidate's processes out of the file, then end them."""
@@ -163,13 +163,13 @@ class Instances:
                 raise Refused(f"{self._service}: {error}") from None
 
     def _run(
-        self, name: str, release: str, image: str, env: Mapping[str, str], replicas: int, owner: str = ""
+        self, name: str, release: str, image: str, env: Mapping[str, str], replicas: int, *, owner: str = ""
     ) -> _Release:
         children = []
         sources = self._images.sources(image)
         for number in range(1, replicas + 1):
             each = name if number == 1 else f"{name}-{number}"
-            spec = self._plan.instance(self._service, each, release, env, ports.free(), sources)
+            spec = self._plan.instance(self._service, each, release, env, ports.free(), sources=sources)
             children.append(Child(spec, self._home.log(each), self._changed))
         for child in children:
             child.start()
