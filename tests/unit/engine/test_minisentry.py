@@ -13,6 +13,7 @@ import pytest
 from reelback_operator.engine.model.actions import MarkDeploy, MarkRelease
 from reelback_operator.engine.model.observations import Measurement, Question
 from reelback_operator.engine.model.spec import (
+    Commit,
     IssueEvidence,
     MetricCheck,
     SessionsEvidence,
@@ -96,6 +97,17 @@ async def test_minisentry_lists_a_deploy_once(minisentry: Server) -> None:
     deploys = minisentry.ask(f"/releases/{release}/deploys/")
     assert [(deploy["name"], deploy["environment"]) for deploy in deploys] == [(name, "test")] * 2
     assert {deploy["url"] for deploy in deploys} == {"http://board/x", None}
+
+
+async def test_minisentry_keeps_the_commits_of_a_release(minisentry: Server) -> None:
+    release = f"s{uuid.uuid4().hex[:8]}@1.5.1"
+    commit = Commit(id="ab12", message="Round bets", author="Ada", email="ada@team.example", files=["src/bets.py"])
+    async with connect(minisentry) as sentry:
+        await sentry.mark_release(MarkRelease(release, commits=(commit,)))
+        await sentry.mark_deploy(MarkDeploy(release, "rollout", NOW, NOW), "")
+    (kept,) = minisentry.ask(f"/releases/{release}/commits/")
+    assert (kept["id"], kept["message"]) == ("ab12", "Round bets")
+    assert kept["author"] == {"name": "Ada", "email": "ada@team.example"}
 
 
 async def test_minisentry_refuses_a_wrong_token(minisentry: Server) -> None:

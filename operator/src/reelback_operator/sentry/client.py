@@ -102,7 +102,7 @@ class Sentry:
         return question.projects.get(release, self._project)
 
     async def mark_release(self, mark: MarkRelease) -> None:
-        """Make a release and its commits known; without commits one that is known stays as it is. Raises SentryError."""
+        """Make a release known with its commits; without any, a known one stays as it is. Raises SentryError."""
         body: dict[str, Any] = {"version": mark.release, "projects": [mark.project or self._project]}
         if mark.commits:
             body["commits"] = [_commit(commit) for commit in mark.commits]

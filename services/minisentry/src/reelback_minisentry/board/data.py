@@ -143,5 +143,8 @@ class Board:
             loaded = load(found, fields, frozenset())
             release = await self._reader.release(loaded.first_release) if loaded.first_release else None
             suspects = commits.suspects(loaded.latest["detail"]["exceptions"], commits.of(release or {}))
-            return overview.issue(loaded) | {"event": shapes.event(loaded), "suspects": suspects}
+            return overview.issue(loaded) | {
+                "event": shapes.event(loaded),
+                "suspects": [overview.suspect(commit) for commit in suspects],
+            }
         return None

@@ -44,7 +44,7 @@ function context([name, facts]) {
 function suspect(commit) {
   const [title, ...rest] = commit.message.trim().split("\n");
   return h("div", null, h("p", { class: "title" }, title), rest.length > 0 && h("p", { class: "soft" }, rest.join(" ").trim()),
-    h("p", null, `${commit.author.name ?? "nobody named"}, `, h("span", { class: "mono" }, commit.id.slice(0, 12)), `: ${commit.files.join(", ")}`));
+    h("p", null, `${commit.author ?? "nobody named"}, `, h("span", { class: "mono" }, commit.id.slice(0, 12)), `: ${commit.files.join(", ")}`));
 }
 
 function exception(one) {
