@@ -36,9 +36,8 @@ PATCH = """\
 @@ -20 +21 @@
 -line 20
 +line twenty
--- 
-2.50.1
 """
+SIGNATURE = "-- \n2.50.1\n"  # begins as a line that goes away does
 
 # Which stakes of the players fail, and how; the modules are those of PYTHONPATH.
 PLAY = """
@@ -80,7 +79,7 @@ def toy(tmp_path: Path) -> Path:
 
 def patch(folder: Path, text: str) -> Path:
     file = folder / "toy.patch"
-    file.write_text(text)
+    file.write_text(text + SIGNATURE)
     return file
 
 
