@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 import yaml
+from reelback_operator.engine.model.workload import Template
 
 from tests.local.stack import ROOT, Stack, read_until, until
 
@@ -121,6 +122,25 @@ def test_a_bug_in_a_releases_code_is_rolled_back_and_sentry_has_line_and_author(
 
     # No charge that failed has moved money.
     assert stack.run("reconcile").returncode == 0
+
+
+@pytest.mark.timeout(240)
+def test_an_image_takes_the_place_of_the_sources_and_is_put_back(stack: Stack) -> None:
+    def stable() -> dict[str, Any]:
+        found: dict[str, Any] = stack.ask("GET", "/workloads", params={"name": "payment"}).json()["payment"]
+        return found["stable"] if found["settled"] and found["stable"]["ready"] else {}
+
+    before = stable()["template"]
+    old = {"release": stable()["release"], "image": before["image"]}
+    new = {"release": "payment@1.5.1", "image": "payment:1.5.1"}
+    assert stack.ask("PUT", "/workloads/payment/stable", json={"change": {**new, "env": {}}}).status_code == 200
+    until(lambda: stable().get("release") == new["release"], "the patched one serves")
+    assert stable()["template"]["image"] == new["image"]
+
+    body = {"before": Template(**before).digest, "variables": ["SENTRY_RELEASE"], "image": True}
+    assert stack.ask("PATCH", "/workloads/payment/stable", json=body).status_code == 200
+    until(lambda: stable().get("release") == old["release"], "the sources as they are serve")
+    assert stable()["template"] == before
 
 
 def test_an_image_of_which_there_is_no_patch_is_refused_by_its_name(stack: Stack) -> None:
