@@ -171,6 +171,11 @@ def test_an_image_without_a_patch_is_refused_by_its_name(tmp_path: Path, image: 
     assert str(caught.value) == f"image: {image} is not payment:1.4.0, and releases/ has no patch that makes it"
 
 
+def test_a_service_runs_no_image_of_another(tmp_path: Path) -> None:
+    with pytest.raises(NoImage, match=re.escape("image: payment:1.5.1 is not game:1.4.0")):
+        Images(Home(tmp_path), "game", "1.4.0").sources("payment:1.5.1")
+
+
 def test_the_scenario_tells_of_the_patch_what_its_header_says() -> None:
     release = SCENARIO["spec"]["release"]
     [target] = release["targets"]

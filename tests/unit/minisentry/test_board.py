@@ -158,9 +158,10 @@ def test_an_issue_names_the_commits_to_the_code_that_failed(shared: Server, name
     shared.call(
         "POST", "/releases/", json={"version": f"{name}-later", "projects": ["reelback"], "commits": commits[1:]}
     )
-    event = error(name, fingerprint=[name])
-    event["exception"]["values"][0]["stacktrace"]["frames"].insert(0, {"filename": "run.py", "in_app": False})
-    shared.sent(("event", event), ("event", error(f"{name}-later", fingerprint=[name])))
+    for release in (name, f"{name}-later"):
+        event = error(release, fingerprint=[name])
+        event["exception"]["values"][0]["stacktrace"]["frames"].insert(0, {"filename": "run.py", "in_app": False})
+        shared.sent(("event", event))
     (number,) = (row["id"] for row in shared.ask("/issues/", query=f"release:{name}"))
 
     page = shared.http.get(f"/board/data/issues/{number}").json()
