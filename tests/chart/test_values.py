@@ -20,6 +20,18 @@ def test_each_service_has_a_package_and_each_package_is_a_service() -> None:
         assert (ROOT / f"services/{name}/src/reelback_{name}/__main__.py").is_file(), f"{name} cannot be started"
 
 
+def test_each_patch_of_releases_is_an_image_on_kind() -> None:
+    config = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
+    for helm in (config["deploy"]["helm"], config["profiles"][0]["deploy"]["helm"]):
+        commands = [hook["host"]["command"][-1] for hook in helm["hooks"]["before"]]
+        for patch in ROOT.glob("releases/*.patch"):
+            service, _, version = patch.stem.partition("-")
+            build = f"--build-arg SERVICE={service} --build-arg PATCH=releases/{patch.name} ."
+            [command] = [command for command in commands if build in command]
+            assert f"--tag {service}:{version} --file services/Dockerfile --target patched" in command
+            assert f"kind load docker-image {service}:{version} " in command
+
+
 def test_each_image_is_built_and_handed_to_its_chart() -> None:
     config = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
     images = {artifact["image"]: artifact["docker"] for artifact in config["build"]["artifacts"]}

@@ -16,7 +16,7 @@ PLAYED_ELSEWHERE = {"release-regression", "healthy-release"}
 MANIFESTS = {file: yaml.safe_load(file.read_text()) for file in (ROOT / "scenarios").glob("*.yaml")}
 FILES = {
     manifest["metadata"]["name"]: file
-    for file, manifest in sorted(MANIFESTS.items(), key=lambda it: int(it[1]["metadata"]["annotations"][ACT]))
+    for file, manifest in sorted(MANIFESTS.items(), key=lambda it: float(it[1]["metadata"]["annotations"][ACT]))
 }
 
 

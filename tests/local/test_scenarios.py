@@ -9,13 +9,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import yaml
+from reelback_operator.engine.model.workload import Template
 
 from tests.local.stack import ROOT, Stack, read_until, until
 
 OLD, NEW = "payment@1.4.0", "payment@1.5.0"
 REGRESSION = "scenarios/scenario-release-regression.yaml"
+REAL_BUG = "scenarios/scenario-real-bug.yaml"
 HEALTHY = "scenarios/scenario-healthy-release.yaml"
 OUTAGE = ROOT / "scenarios" / "scenario-payment-outage.yaml"
 BUSINESS = ROOT / "scenarios" / "scenario-business-metrics.yaml"
@@ -91,6 +94,60 @@ def test_the_platforms_own_figures_are_in_sentry(stack: Stack, tmp_path: Path) -
         "bets.count": None,
         "wins.volume": "cent",
     }.items()
+
+
+@pytest.mark.timeout(240)
+def test_a_bug_in_a_releases_code_is_rolled_back_and_sentry_has_line_and_author(stack: Stack) -> None:
+    run = stack.run("run", REAL_BUG, seconds=200)
+
+    assert run.returncode == 0, run.stdout
+    assert "verdict: RolledBack" in run.stdout
+    status = stack.report()["status"]
+    assert "IndexError: tuple index out of range" in status["message"]
+    assert {check["name"] for check in status["checks"]} == {"errors", "newbug"}
+    assert not [name for name in stack.processes() if name.startswith("payment-")]
+
+    page = httpx2.get(status["sentry"]["issueURL"].replace("/issues/", "/board/data/issues/"), timeout=10).json()
+    entries = {entry["type"]: entry["data"]["values"] for entry in page["event"]["entries"]}
+    guilty = entries["exception"][-1]["frames"][-1]
+    assert (guilty["filename"], guilty["function"]) == ("reelback_payment/limits.py", "check_bet")
+    assert guilty["line"].strip() == "share = SHARES[bisect(STEPS, amount)]"
+    assert [guilty["lineno"], guilty["line"]] in guilty["context"]
+    assert page["firstRelease"] == "payment@1.5.1"
+    [suspect] = page["suspects"]
+    [commit] = yaml.safe_load((ROOT / REAL_BUG).read_text())["spec"]["release"]["commits"]
+    assert {**suspect, "email": commit["email"]} == commit
+    [told] = stack.sentry("releases/payment@1.5.1/commits/")
+    assert told["author"] == {"name": commit["author"], "email": commit["email"]}
+
+    # No charge that failed has moved money.
+    assert stack.run("reconcile").returncode == 0
+
+
+@pytest.mark.timeout(240)
+def test_an_image_takes_the_place_of_the_sources_and_is_put_back(stack: Stack) -> None:
+    def stable() -> dict[str, Any]:
+        found: dict[str, Any] = stack.ask("GET", "/workloads", params={"name": "payment"}).json()["payment"]
+        return found["stable"] if found["settled"] and found["stable"]["ready"] else {}
+
+    before = stable()["template"]
+    old = {"release": stable()["release"], "image": before["image"]}
+    new = {"release": "payment@1.5.1", "image": "payment:1.5.1"}
+    assert stack.ask("PUT", "/workloads/payment/stable", json={"change": {**new, "env": {}}}).status_code == 200
+    until(lambda: stable().get("release") == new["release"], "the patched one serves")
+    assert stable()["template"]["image"] == new["image"]
+
+    body = {"before": Template(**before).digest, "variables": ["SENTRY_RELEASE"], "image": True}
+    assert stack.ask("PATCH", "/workloads/payment/stable", json=body).status_code == 200
+    until(lambda: stable().get("release") == old["release"], "the sources as they are serve")
+    assert stable()["template"] == before
+
+
+def test_an_image_of_which_there_is_no_patch_is_refused_by_its_name(stack: Stack) -> None:
+    change = {"release": "payment@9.9.9", "image": "payment:9.9.9", "env": {}}
+    put = stack.ask("PUT", "/workloads/payment/candidate", json={"change": change, "replicas": 1, "owner": ""})
+    assert put.status_code == 409
+    assert put.json()["detail"].startswith("payment: image: payment:9.9.9 is not payment:1.")
 
 
 # Before the outage: a baseline with one in its history leaves no verdict on a short trial.

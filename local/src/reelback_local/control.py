@@ -72,9 +72,11 @@ class Control:
         """Replace a service's processes."""
         await self._ask("PUT", f"/workloads/{name}/stable", json={"change": _plain(change)})
 
-    async def put_back(self, name: str, before: str, variables: Sequence[str]) -> None:
-        """Give a service's processes these variables as they were in the template with the digest `before`."""
-        await self._ask("PATCH", f"/workloads/{name}/stable", json={"before": before, "variables": [*variables]})
+    async def put_back(self, name: str, before: str, variables: Sequence[str], *, image: bool) -> None:
+        """Give a service's processes these variables, and the image if asked for, as they were in the template with the
+        digest `before`."""
+        body = {"before": before, "variables": [*variables], "image": image}
+        await self._ask("PATCH", f"/workloads/{name}/stable", json=body)
 
     async def set_load(self, rps: float) -> None:
         """Run the players."""

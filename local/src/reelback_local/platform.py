@@ -11,7 +11,7 @@ from reelback_local.control import Control, ControlError, NotRunning
 
 
 class ProcessPlatform:
-    """The local stack. Releases differ by their variables: there are no images here."""
+    """The local stack. Releases differ by their variables, or by a patch of the sources that stands for an image."""
 
     def __init__(self, control: Control, scenario: str) -> None:
         """`control` is open as long as this is used; `scenario` is whose candidates are run."""
@@ -45,9 +45,10 @@ class ProcessPlatform:
             await self._control.set_stable(target.name, change)
 
     async def put_back(self, target: Target, before: str, variables: Sequence[str], *, image: bool) -> None:
-        """Start processes with these variables as they were, and end the others once these are ready."""
+        """Start processes with these variables, and the image if asked for, as they were; the others end once these are
+        ready."""
         with _told():
-            await self._control.put_back(target.name, before, variables)
+            await self._control.put_back(target.name, before, variables, image=image)
 
     async def set_load(self, rps: float) -> None:
         """Run the load generator against the gateway."""

@@ -126,8 +126,8 @@ class Controller:
                 await self._platform.set_load(rps)
             case RemoveLoad():
                 await self._platform.remove_load()
-            case MarkRelease(release, project):
-                await self._sentry.mark_release(release, project)
+            case MarkRelease():
+                await self._sentry.mark_release(action)
             case MarkDeploy():
                 await self._sentry.mark_deploy(action, self._scenario_url)
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cluster.apiserver.server import NAMESPACE, ROOT, Cluster
 
+COMMIT = {"id": "ab12", "message": "Round bets", "author": "Ada", "email": "ada@team.example", "files": ["bets.py"]}
 GOOD: dict[str, Any] = {
     "apiVersion": "reelback.dev/v1alpha1",
     "kind": "SentryScenario",
@@ -20,6 +21,7 @@ GOOD: dict[str, Any] = {
             "version": "1.5.0",
             "targets": [{"name": "payment"}],
             "patch": {"env": {"REELBACK_FAULTS": "{}"}},
+            "commits": [COMMIT],
             "strategy": {"type": "Canary", "replicas": 1},
         },
         "load": {"rps": 20},
@@ -133,6 +135,7 @@ REFUSED: list[tuple[str, tuple[str, ...], object, str]] = [
     ("a reference", (*RELEASE, "patch"), {"env": {"A": "http://evil/$(WEBHOOK_SECRET)"}}, "spec.release.patch.env"),
     ("a variable that is no name", (*RELEASE, "patch"), {"env": {"1 A": "x"}}, "spec.release.patch.env"),
     ("a number as a variable", (*RELEASE, "patch"), {"env": {"A": 1}}, "spec.release.patch.env.A"),
+    ("a commit of nobody", (*RELEASE, "commits"), [{**COMMIT, "author": ""}], "spec.release.commits[0].author"),
     ("an unknown strategy", (*RELEASE, "strategy"), {"type": "Rainbow"}, "spec.release.strategy.type"),
     ("no replicas", (*RELEASE, "strategy"), {"replicas": 0}, "spec.release.strategy.replicas"),
     ("a negative interval", ("spec", "analysis", "interval"), "-2s", "spec.analysis.interval"),

@@ -76,6 +76,21 @@ async def test_an_incident_of_both_releases_is_not_the_candidates_fault(
     assert any(failed for _, release, failed in place.served if release == "payment@1.4.0")
 
 
+async def test_sentry_is_told_the_commits_of_what_is_new(world: MakeWorld, scenario: MakeScenario) -> None:
+    place = world()
+    commit = {"id": "ab12", "message": "Round bets", "author": "Ada", "email": "ada@team.example", "files": ["bets.py"]}
+    status = await place.play(scenario({"release.commits": [commit]}))
+    assert status.verdict == Verdict.ROLLED_BACK
+    told = {
+        "id": "ab12",
+        "message": "Round bets",
+        "author_name": "Ada",
+        "author_email": "ada@team.example",
+        "patch_set": [{"path": "bets.py", "type": "M"}],
+    }
+    assert place.commits == {"payment@1.5.0": [told]}
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("strategy", ["Canary", "Replace"])
 async def test_killed_at_any_await_it_rolls_back_exactly_once(

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from reelback_operator.engine.model.actions import MarkDeploy
+from reelback_operator.engine.model.actions import MarkDeploy, MarkRelease
 from reelback_operator.engine.model.observations import Measurement, Question
 from reelback_operator.engine.model.spec import (
+    Commit,
     IssueEvidence,
     MetricCheck,
     ProfileFunctionEvidence,
@@ -89,7 +90,7 @@ async def test_minisentry_lists_a_deploy_once(minisentry: Server) -> None:
     release, name = f"s{uuid.uuid4().hex[:8]}@1.4.0", "rollback from s@1.5.0"
     finished = datetime.now(UTC)
     async with connect(minisentry) as sentry:
-        await sentry.mark_release(release)
+        await sentry.mark_release(MarkRelease(release))
         for _ in range(3):
             await sentry.mark_deploy(MarkDeploy(release, name, finished, finished), "http://board/x")
         later = finished + timedelta(minutes=1)
@@ -97,6 +98,17 @@ async def test_minisentry_lists_a_deploy_once(minisentry: Server) -> None:
     deploys = minisentry.ask(f"/releases/{release}/deploys/")
     assert [(deploy["name"], deploy["environment"]) for deploy in deploys] == [(name, "test")] * 2
     assert {deploy["url"] for deploy in deploys} == {"http://board/x", None}
+
+
+async def test_minisentry_keeps_the_commits_of_a_release(minisentry: Server) -> None:
+    release = f"s{uuid.uuid4().hex[:8]}@1.5.1"
+    commit = Commit(id="ab12", message="Round bets", author="Ada", email="ada@team.example", files=["src/bets.py"])
+    async with connect(minisentry) as sentry:
+        await sentry.mark_release(MarkRelease(release, commits=(commit,)))
+        await sentry.mark_deploy(MarkDeploy(release, "rollout", NOW, NOW), "")
+    (kept,) = minisentry.ask(f"/releases/{release}/commits/")
+    assert (kept["id"], kept["message"]) == ("ab12", "Round bets")
+    assert kept["author"] == {"name": "Ada", "email": "ada@team.example"}
 
 
 async def test_minisentry_refuses_a_wrong_token(minisentry: Server) -> None:

@@ -48,6 +48,9 @@ def test_durations_and_decimals() -> None:
     assert type(spec).model_validate(written) == spec
 
 
+COMMIT = {"id": "ab12", "message": "Round bets", "author": "Ada", "email": "ada@team.example"}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -83,6 +86,8 @@ def test_durations_and_decimals() -> None:
         ),
         ({"release__patch__env": {"SENTRY_RELEASE": "x"}}, "must not set SENTRY_RELEASE"),
         ({"release__patch__env": {"REELBACK_FAULTS": "http://evil/$(SECRET)"}}, "must not hold $("),
+        ({"release__commits": [{"id": "a"}]}, "spec.release.commits[0].message: is missing"),
+        ({"release__commits": [{**COMMIT, "files": [""]}]}, "spec.release.commits[0].files[0]: String should have"),
         ({"load__rps": 0}, "spec.load.rps: Input should be greater than 0"),
         ({"expect": {"verdict": "Fine"}}, "spec.expect.verdict: Input should be 'RolledBack', 'Promoted'"),
     ],

@@ -82,6 +82,7 @@ class World:
     past: dict[str, Template] = field(default_factory=dict)
     effects: list[str] = field(default_factory=list)
     releases: list[str] = field(default_factory=list)
+    commits: dict[str, Any] = field(default_factory=dict)
     deploys: list[dict[str, Any]] = field(default_factory=list)
     refusal: SentryError | None = None
     platform_refusal: PlatformError | None = None
@@ -253,6 +254,7 @@ class _Requests(Requests):
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         if path == "releases/":
             self._world.releases = sorted({*self._world.releases, body["version"]})
+            self._world.commits |= {body["version"]: body["commits"]} if "commits" in body else {}
             return {"version": body["version"]}
         self._world.deploys.append({**body, "release": path.split("/")[1].replace("%40", "@")})
         return {**body}

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from reelback_minisentry.issues.commits import MAX_COMMITS, MAX_MESSAGE
 
 from tests.unit.minisentry.conftest import ORG, TOKEN, Server
 from tests.unit.minisentry.payloads import (
@@ -82,6 +83,49 @@ def test_releases_and_deploys(shared: Server, name: str) -> None:
     assert shared.ask("/releases/", query=name, environment="other") == []
 
 
+def commit(number: int = 1, **more: Any) -> dict[str, Any]:
+    files = [{"path": "services/payment/src/payment/rules.py", "type": "M"}]
+    return {
+        "id": f"{number:040x}",
+        "message": "Round bets",
+        "author_name": "Ada",
+        "author_email": "ada@team.example",
+        "timestamp": "2026-01-02T03:04:05Z",
+        "repository": "team/payment",
+        "patch_set": files,
+        **more,
+    }
+
+
+def test_the_commits_of_a_release(shared: Server, name: str) -> None:
+    body = {"version": name, "projects": ["reelback"], "commits": [commit(1), commit(2, author_name=None)]}
+    made = shared.call("POST", "/releases/", json=body).json()
+    first, second = shared.ask(f"/releases/{name}/commits/")
+    assert (first["id"], first["message"], first["dateCreated"]) == (f"{1:040x}", "Round bets", "2026-01-02T03:04:05Z")
+    assert first["author"] == {"name": "Ada", "email": "ada@team.example"}
+    assert first["repository"]["name"] == "team/payment"
+    assert second["author"] == {"name": None, "email": "ada@team.example"}
+    assert (made["commitCount"], made["lastCommit"]) == (2, first)
+    assert [author["email"] for author in made["authors"]] == ["ada@team.example"]
+
+    shared.call("POST", "/releases/", json={"version": name, "projects": ["reelback"]})
+    assert shared.ask(f"/releases/{name}/")["commitCount"] == 2, "who says nothing of commits changes none"
+    many = [commit(number, message="x" * 1000, patch_set=None, repository=None) for number in range(500)]
+    shared.call("PUT", f"/releases/{name}/", json={"commits": many})
+    kept = shared.ask(f"/releases/{name}/commits/")
+    assert shared.ask(f"/releases/{name}/")["commitCount"] == 500
+    assert [each["id"] for each in kept] == [each["id"] for each in many[:MAX_COMMITS]]
+    assert all(len(each["message"]) == MAX_MESSAGE for each in kept)
+
+
+def test_a_commit_without_a_time_is_of_now(shared: Server, name: str) -> None:
+    bare = {"version": name, "projects": ["reelback"], "commits": [{"id": "abc"}]}
+    shared.call("POST", "/releases/", json=bare)
+    (found,) = shared.ask(f"/releases/{name}/commits/")
+    assert datetime.fromisoformat(found["dateCreated"]).timestamp() == pytest.approx(time.time(), abs=60)
+    assert (found["message"], found["repository"], found["author"]) == ("", None, {"name": None, "email": ""})
+
+
 def test_a_release_comes_with_its_first_event(shared: Server, name: str) -> None:
     shared.sent(("event", error(name)))
     release = shared.ask(f"/releases/{name}/")
@@ -110,6 +154,9 @@ def test_newest_release_first_and_pages(shared: Server, name: str) -> None:
         ("/releases/", {"version": "a"}, "projects"),
         ("/releases/", {"version": "a", "projects": []}, "projects"),
         ("/releases/", {"version": "a", "projects": ["a"], "dateReleased": "soon"}, "dateReleased"),
+        ("/releases/", {"version": "a", "projects": ["a"], "commits": [{"message": "x"}]}, "commits"),
+        ("/releases/", {"version": "a", "projects": ["a"], "commits": [commit(timestamp="soon")]}, "commits"),
+        ("/releases/", {"version": "a", "projects": ["a"], "commits": [commit(patch_set=[{}])]}, "commits"),
         ("/releases/NAME/deploys/", {}, "environment"),
         ("/releases/NAME/deploys/", {"environment": "a", "name": "x" * 65}, "name"),
         ("/releases/NAME/deploys/", {"environment": "a", "url": "no url"}, "url"),
@@ -127,6 +174,7 @@ def test_what_does_not_exist(shared: Server, name: str) -> None:
     for method, path in (
         ("GET", f"/releases/{name}/"),
         ("PUT", f"/releases/{name}/"),
+        ("GET", f"/releases/{name}/commits/"),
         ("GET", f"/releases/{name}/deploys/"),
         ("POST", f"/releases/{name}/deploys/"),
         ("GET", "/issues/1/"),

@@ -153,3 +153,51 @@ def test_the_functions_in_which_a_service_spends_its_time(shared: Server, name: 
     assert [(each["function"], each["package"]) for each in shown_] == [("_select", "game.rng"), ("draw", "game.rng")]
     assert shown_[0]["shares"] == pytest.approx({good: 0.9, bad: 0.4}, rel=0.01)
     assert shown_[1]["shares"] == pytest.approx({good: 0.1, bad: 0.6}, rel=0.01)
+
+
+def test_an_issue_names_the_commits_to_the_code_that_failed(shared: Server, name: str) -> None:
+    def commit(id_: str, path: str) -> dict[str, Any]:
+        files = [{"path": path, "type": "M"}]
+        return {"id": id_, "message": id_, "author_name": "Ada", "author_email": "ada@team.example", "patch_set": files}
+
+    commits = [
+        commit("guilty", "services/payment/src/payment/rules.py"),
+        commit("elsewhere", "services/payment/src/payment/other_rules.py"),
+        commit("another", "services/payment/src/prepayment/rules.py"),
+        commit("library", "lib/run.py"),
+    ]
+    shared.call("POST", "/releases/", json={"version": name, "projects": ["reelback"], "commits": commits})
+    shared.call(
+        "POST", "/releases/", json={"version": f"{name}-later", "projects": ["reelback"], "commits": commits[1:]}
+    )
+    for release in (name, f"{name}-later"):
+        event = error(release, fingerprint=[name])
+        event["exception"]["values"][0]["stacktrace"]["frames"].insert(0, {"filename": "run.py", "in_app": False})
+        shared.sent(("event", event))
+    (number,) = (row["id"] for row in shared.ask("/issues/", query=f"release:{name}"))
+
+    page = shared.http.get(f"/board/data/issues/{number}").json()
+    path = "services/payment/src/payment/rules.py"
+    assert page["suspects"] == [{"id": "guilty", "message": "guilty", "author": "Ada", "files": [path]}]
+
+
+def test_an_issue_without_commits_or_exception_has_no_suspects(shared: Server, name: str) -> None:
+    plain = {"event_id": span_id() * 2, "message": "hello", "fingerprint": [name], "release": name}
+    shared.sent(("event", {**plain, "timestamp": time.time()}))
+    (number,) = (row["id"] for row in shared.ask("/issues/", query=f"release:{name}"))
+    assert shared.http.get(f"/board/data/issues/{number}").json()["suspects"] == []
+
+
+def test_the_innermost_frame_of_the_service_has_the_lines_around_it(shared: Server, name: str) -> None:
+    around = {"pre_context": [f"a{n}" for n in range(9)], "context_line": "x" * 999, "post_context": ["b", 7, "c"]}
+    own = {"filename": "payment/rules.py", "function": "charge", "lineno": 7, "in_app": True, **around}
+    frames = [own, {**own, "lineno": 40}, {**own, "in_app": False}, {"filename": "x.py", "pre_context": "no list"}]
+    values = [{"type": "E", "value": "", "stacktrace": {"frames": frames}}]
+    shared.sent(("event", error(name, fingerprint=[name], exception={"values": values})))
+    (number,) = (row["id"] for row in shared.ask("/issues/", query=f"release:{name}"))
+
+    page = shared.http.get(f"/board/data/issues/{number}").json()
+    outer, inner, *others = page["event"]["entries"][0]["data"]["values"][0]["frames"]
+    assert [frame["context"] for frame in (outer, *others)] == [[], [], []]
+    lines = [f"a{n}" for n in range(4, 9)] + ["x" * 300, "b", "7", "c"]
+    assert inner["context"] == [[number, line] for number, line in zip(range(35, 44), lines, strict=True)]

@@ -75,6 +75,10 @@ class Home:
         """What a store keeps."""
         return self.folder / "data" / store
 
+    def release(self, name: str) -> Path:
+        """The patched sources of a release."""
+        return self.folder / "releases" / name
+
     def endpoints(self, service: str) -> Path:
         """The addresses of a service, one `host:port` a line."""
         return self.folder / "endpoints" / service

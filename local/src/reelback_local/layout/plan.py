@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from reelback_local.layout.home import Home
@@ -67,8 +68,20 @@ class Plan:
         """The service's own ports: requests, metrics."""
         return self.services[service].port + self._offset, self.services[service].metrics_port + self._offset
 
-    def instance(self, service: str, name: str, release: str, env: Mapping[str, str], ports: tuple[int, int]) -> Spec:
-        """A process of a service that serves `release` with the variables `env` on `ports`."""
+    def instance(
+        self,
+        service: str,
+        name: str,
+        release: str,
+        env: Mapping[str, str],
+        ports: tuple[int, int],
+        *,
+        sources: Path | None = None,
+    ) -> Spec:
+        """A process of a service that serves `release` with the variables `env` on `ports`.
+
+        `sources` are found before those of the project.
+        """
         kind = self.services[service]
         return Spec(
             name=name,
@@ -79,6 +92,7 @@ class Plan:
                 "PORT": str(ports[0]),
                 "METRICS_PORT": str(ports[1]),
                 "SENTRY_RELEASE": release,
+                **({"PYTHONPATH": str(sources)} if sources else {}),
             },
             port=ports[0],
             metrics_port=ports[1],

@@ -139,7 +139,7 @@ class Daemon:
 
     async def _put_candidate(self, request: web.Request) -> web.Response:
         body = await request.json()
-        self._instances(request).set_candidate(Change(**body["change"]), body["replicas"], body["owner"])
+        await self._instances(request).set_candidate(Change(**body["change"]), body["replicas"], body["owner"])
         return web.json_response({})
 
     async def _delete_candidate(self, request: web.Request) -> web.Response:
@@ -148,12 +148,12 @@ class Daemon:
 
     async def _put_stable(self, request: web.Request) -> web.Response:
         body = await request.json()
-        self._instances(request).set_stable(Change(**body["change"]))
+        await self._instances(request).set_stable(Change(**body["change"]))
         return web.json_response({})
 
     async def _patch_stable(self, request: web.Request) -> web.Response:
         body = await request.json()
-        self._instances(request).put_back(body["before"], body["variables"])
+        await self._instances(request).put_back(body["before"], body["variables"], image=body["image"])
         return web.json_response({})
 
     async def _put_load(self, request: web.Request) -> web.Response:

@@ -18,6 +18,7 @@ from reelback_local.layout import ports
 from reelback_local.layout.home import Home
 from reelback_local.layout.plan import HOST, Plan
 from reelback_local.processes.child import Child, State
+from reelback_local.processes.images import Images, NoImage
 
 NOTICE = 1.5
 """Seconds until callers have noticed a changed file of addresses and left a process that is no longer in it."""
@@ -32,6 +33,7 @@ class _Release:
     """What processes of one track share."""
 
     release: str
+    image: str
     env: Mapping[str, str]
     children: list[Child] = field(compare=False)
     owner: str = field(default="", compare=False)
@@ -40,13 +42,22 @@ class _Release:
         ready = sum(child.state is State.READY for child in self.children)
         # One that crashed has a problem though it is up again.
         problem = next((child.problem or child.crash for child in self.children if child.problem or child.crash), None)
-        template = Template(None, {**self.env, RELEASE_VARIABLE: self.release})
-        return Track(self.release, len(self.children), ready, problem, template, self.owner)
+        return Track(self.release, len(self.children), ready, problem, self._template, self.owner)
 
-    def changed(self, change: Change) -> tuple[str, dict[str, str]]:
-        """Release and variables with a change applied."""
-        env = dict(Template(None, {**self.env, RELEASE_VARIABLE: self.release}).changed(change).env)
-        return env.pop(RELEASE_VARIABLE, self.release), env
+    def changed(self, change: Change) -> tuple[str, str, dict[str, str]]:
+        """Release, image and variables with a change applied."""
+        template = self._template.changed(change)
+        env = dict(template.env)
+        return env.pop(RELEASE_VARIABLE, self.release), template.image or self.image, env
+
+    @property
+    def what(self) -> tuple[str, str, Mapping[str, str]]:
+        """Release, image and variables."""
+        return self.release, self.image, self.env
+
+    @property
+    def _template(self) -> Template:
+        return Template(self.image, {**self.env, RELEASE_VARIABLE: self.release})
 
 
 class Instances:
@@ -66,11 +77,13 @@ class Instances:
         self._home = home
         self._notify = changed
         self._spawn = spawn
+        self._images = Images(home, service, plan.version)
+        self._making = asyncio.Lock()  # two who ask at once would write the same copy
         env = dict(plan.services[service].env)
         release = f"{service}@{plan.version}"
         spec = plan.instance(service, service, release, env, plan.ports(service))
         self.first = Child(spec, home.log(service), self._changed)
-        self._stable = _Release(release, env, [self.first])
+        self._stable = _Release(release, self._images.own, env, [self.first])
         self._replaced: list[Child] = []  # serve until the stable ones are ready
         self._candidate: _Release | None = None
         self._leaving: list[Child] = []
@@ -93,15 +106,15 @@ class Instances:
             settled=not any(child.spec.name == self._service for child in (*self._replaced, *self._leaving)),
         )
 
-    def set_candidate(self, change: Change, replicas: int, owner: str) -> None:
+    async def set_candidate(self, change: Change, replicas: int, owner: str) -> None:
         """Run so many processes with the change, on top of what the stable ones have, for the scenario `owner`."""
-        self._check(change)
+        await self._check(change)
         wanted = self._stable.changed(change)
         candidate = self._candidate
-        if candidate and (candidate.release, candidate.env, len(candidate.children)) == (*wanted, replicas):
+        if candidate and (*candidate.what, len(candidate.children)) == (*wanted, replicas):
             return
         self.remove_candidate()
-        self._candidate = self._run(f"{self._service}-candidate", *wanted, replicas, owner)
+        self._candidate = self._run(f"{self._service}-candidate", *wanted, replicas, owner=owner)
 
     def remove_candidate(self) -> None:
         """Take the candidate's processes out of the file, then end them."""
@@ -109,11 +122,11 @@ class Instances:
             leaving, self._candidate = self._candidate.children, None
             self._retire(leaving)
 
-    def set_stable(self, change: Change) -> None:
+    async def set_stable(self, change: Change) -> None:
         """Replace the stable processes: the old ones serve until the new ones are ready."""
-        self._check(change)
+        await self._check(change)
         wanted = self._stable.changed(change)
-        if (self._stable.release, self._stable.env) == wanted:
+        if self._stable.what == wanted:
             return
         template = self._stable.track().template
         self._past[template.digest] = template
@@ -123,11 +136,12 @@ class Instances:
         self._stable = self._run(self._service, *wanted, len(self._stable.children))
         self._retire(unborn)
 
-    def put_back(self, before: str, variables: Sequence[str]) -> None:
-        """Give the stable processes these variables as they were in the template with the digest `before`."""
+    async def put_back(self, before: str, variables: Sequence[str], *, image: bool) -> None:
+        """Give the stable processes these variables, and the image if asked for, as they were in the template with the
+        digest `before`."""
         if before not in self._past:
             raise Refused(f"{self._service}: it has had no such template")
-        self.set_stable(self._past[before].part(variables, image=False))
+        await self.set_stable(self._past[before].part(variables, image=image))
 
     def publish(self) -> None:
         """Write down where the service is to be found; before any process is ready, where the first one will be."""
@@ -137,21 +151,29 @@ class Instances:
         if not file.exists() or file.read_text() != lines:
             write(file, lines)
 
-    def _check(self, change: Change) -> None:
-        if change.image is not None:
-            raise Refused(f"{self._service}: image: the local stack runs no images, a release here differs by env")
+    async def _check(self, change: Change) -> None:
+        """Refuse what cannot be run here; afterwards the change's image is there."""
         if self._plan.services[self._service].protocol != "grpc":
             raise Refused(f"{self._service}: nothing here shares HTTP requests out, only gRPC services are rolled out")
+        if change.image:
+            try:
+                async with self._making:
+                    await asyncio.to_thread(self._images.sources, change.image)
+            except NoImage as error:
+                raise Refused(f"{self._service}: {error}") from None
 
-    def _run(self, name: str, release: str, env: Mapping[str, str], replicas: int, owner: str = "") -> _Release:
+    def _run(
+        self, name: str, release: str, image: str, env: Mapping[str, str], replicas: int, *, owner: str = ""
+    ) -> _Release:
         children = []
+        sources = self._images.sources(image)
         for number in range(1, replicas + 1):
             each = name if number == 1 else f"{name}-{number}"
-            spec = self._plan.instance(self._service, each, release, env, ports.free())
+            spec = self._plan.instance(self._service, each, release, env, ports.free(), sources=sources)
             children.append(Child(spec, self._home.log(each), self._changed))
         for child in children:
             child.start()
-        return _Release(release, env, children, owner)
+        return _Release(release, image, env, children, owner)
 
     def _changed(self) -> None:
         if self._replaced and all(child.state is State.READY for child in self._stable.children):

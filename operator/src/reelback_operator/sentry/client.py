@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from reelback_operator.engine.model.actions import MarkDeploy
+from reelback_operator.engine.model.actions import MarkDeploy, MarkRelease
 from reelback_operator.engine.model.observations import Failure, Issue, Latency, Look, Measurement, Question, Sighting
-from reelback_operator.engine.model.spec import Evidence, MetricCheck
+from reelback_operator.engine.model.spec import Commit, Evidence, MetricCheck
 from reelback_operator.engine.model.status import Counts
 from reelback_operator.sentry.api import STRANGE, Api, SentryError, iso, number, parsed, quoted, rows, whole
 from reelback_operator.sentry.counts import ERRORS, Counter, Window
@@ -101,14 +101,16 @@ class Sentry:
     def _project_of(self, release: str, question: Question) -> str:
         return question.projects.get(release, self._project)
 
-    async def mark_release(self, release: str, project: str | None = None) -> None:
-        """Make a release known; one that is already is left as it is. Raises SentryError."""
-        body = {"version": release, "projects": [project or self._project]}
+    async def mark_release(self, mark: MarkRelease) -> None:
+        """Make a release known with its commits; without any, a known one stays as it is. Raises SentryError."""
+        body: dict[str, Any] = {"version": mark.release, "projects": [mark.project or self._project]}
+        if mark.commits:
+            body["commits"] = [_commit(commit) for commit in mark.commits]
         await self._api.call("POST", "releases/", json=body)
 
     async def mark_deploy(self, deploy: MarkDeploy, url: str) -> None:
         """Make a deploy known, unless one of this name and end is; `url` may be empty. Raises SentryError."""
-        await self.mark_release(deploy.release, deploy.project)
+        await self.mark_release(MarkRelease(deploy.release, deploy.project))
         path = f"releases/{quote(deploy.release, safe='')}/deploys/"
         for known in rows(await self._api.call("GET", path)):
             if known.get("name") == deploy.name and _same_second(known.get("dateFinished"), deploy.finished):
@@ -173,6 +175,17 @@ class Sentry:
         if not found or not found[0].get(count) or found[0].get(value) is None:
             return None
         return Measurement(number(found[0], value), whole(found[0], count))
+
+
+def _commit(commit: Commit) -> dict[str, Any]:
+    """A commit as Sentry takes it. It asks how each file was changed, and M is the harmless answer."""
+    return {
+        "id": commit.id,
+        "message": commit.message,
+        "author_name": commit.author,
+        "author_email": commit.email,
+        "patch_set": [{"path": path, "type": "M"} for path in commit.files],
+    }
 
 
 def _same_second(value: str | None, time: datetime) -> bool:

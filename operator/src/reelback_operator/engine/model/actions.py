@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from reelback_operator.engine.model.spec import Target
+from reelback_operator.engine.model.spec import Commit, Target
 from reelback_operator.engine.model.workload import Change
 
 
@@ -72,10 +72,11 @@ class RemoveLoad:
 
 @dataclass(frozen=True, slots=True)
 class MarkRelease:
-    """Make the release known to Sentry, in the project with this slug or the operator's own."""
+    """Make the release and its commits known to Sentry, in the project with this slug or the operator's own."""
 
     release: str
     project: str | None = None
+    commits: tuple[Commit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,16 @@ class Patch(_Spec):
     env: dict[Variable, Value] = {}
 
 
+class Commit(_Spec):
+    """A commit that the release brings, for Sentry: it names whoever changed a file in which an error arose."""
+
+    id: str = Field(min_length=1, max_length=64)
+    message: str = Field(min_length=1, max_length=1000)
+    author: str = Field(min_length=1, max_length=128)
+    email: str = Field(min_length=1, max_length=200)
+    files: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default=[], max_length=10)
+
+
 class Strategy(_Spec):
     """How the candidate is brought in: beside the old release (Canary) or in its place (Replace)."""
 
@@ -88,6 +98,7 @@ class Release(_Spec):
     version: Version
     targets: list[Target] = Field(min_length=1, max_length=10)
     patch: Patch = Patch()
+    commits: list[Commit] = Field(default=[], max_length=10)
     strategy: Strategy = Strategy()
 
     @model_validator(mode="after")

@@ -115,7 +115,7 @@ class Step:
         applied = times.rolling_out_at or times.applied_at or self.now
         for target in status.targets if times.rolling_out_at else ():
             project = self.target(target.name).project
-            wanted.append(MarkRelease(target.new_release, project))
+            wanted.append(MarkRelease(target.new_release, project, tuple(self.release.commits)))
             if times.serving_at:
                 name = f"rollout of {target.new_release}"[:64]
                 wanted.append(MarkDeploy(target.new_release, name, applied, times.serving_at, project))

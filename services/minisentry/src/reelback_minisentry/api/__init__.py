@@ -28,6 +28,7 @@ def routes(reader: Reader, edits: Edits, slugs: Mapping[str, str], token: str) -
         ("POST", "/releases/", releases.create),
         ("GET", "/releases/{version}/", releases.get),
         ("PUT", "/releases/{version}/", releases.change),
+        ("GET", "/releases/{version}/commits/", releases.commits),
         ("GET", "/releases/{version}/deploys/", releases.deploys),
         ("POST", "/releases/{version}/deploys/", releases.deploy),
         ("GET", "/events/", events.table),

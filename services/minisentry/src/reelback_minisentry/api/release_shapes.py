@@ -11,6 +11,7 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, StringConstraints
 
 from reelback_minisentry import release_names
+from reelback_minisentry.issues import commits
 from reelback_minisentry.timestamps import iso
 
 
@@ -34,13 +35,32 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="ignore")  # Sentry ignores what it does not know, and so do its clients' extras
 
 
+class ChangedFile(_Body):
+    """A file that a commit changed; `type` is A, M or D."""
+
+    path: Annotated[str, Field(max_length=510)]
+    type: Annotated[str, Field(max_length=1)]
+
+
+class NewCommit(_Body):
+    """A commit of a release."""
+
+    id: Annotated[str, Field(min_length=1, max_length=64)]
+    repository: Annotated[str, Field(max_length=64)] | None = None
+    message: str | None = None
+    author_name: Annotated[str, Field(max_length=128)] | None = None
+    author_email: Annotated[str, Field(max_length=200)] | None = None
+    timestamp: Time | None = None
+    patch_set: list[ChangedFile] | None = None
+
+
 class ReleaseChange(_Body):
     """The body of PUT /releases/{version}/."""
 
     ref: Annotated[str, Field(max_length=250)] | None = None
     url: HttpUrl | None = None
     dateReleased: Time | None = None
-    commits: Annotated[list[dict[str, Any]], Field(max_length=1000)] | None = None
+    commits: Annotated[list[NewCommit], Field(max_length=1000)] | None = None
     refs: Annotated[list[dict[str, Any]], Field(max_length=100)] | None = None
 
 
@@ -62,11 +82,13 @@ class NewDeploy(_Body):
     projects: list[str | int] | None = None
 
 
-def stored(change: ReleaseChange) -> dict[str, bytes]:
+def stored(change: ReleaseChange, now: float) -> dict[str, bytes]:
     """The fields that a body sets, as the store keeps them."""
     given = change.model_dump(mode="json", exclude_unset=True, exclude={"version", "commits", "projects"})
     if change.commits is not None:
         given["commits"] = len(change.commits)
+        first = change.commits[: commits.MAX_COMMITS]
+        given[commits.FIELD] = [commits.kept(commit.model_dump(mode="json"), now) for commit in first]
     if isinstance(change, NewRelease):
         given["projects"] = [str(project) for project in change.projects]
     return {name: orjson.dumps(value) for name, value in given.items()}
@@ -89,6 +111,7 @@ def stored_deploy(release: str, body: NewDeploy, now: float) -> tuple[dict[str, 
 def shape(version: str, fields: Mapping[str, bytes], deploys: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Sentry's release object. `deploys`: those of this release, the last one first."""
     own = [deploy_shape(deploy) for deploy in deploys]
+    known = [commits.shape(commit) for commit in commits.of(fields)]
 
     def given(name: str, default: object = None) -> Any:
         return orjson.loads(fields[name]) if name in fields else default
@@ -107,10 +130,10 @@ def shape(version: str, fields: Mapping[str, bytes], deploys: Iterable[Mapping[s
         "newGroups": 0,
         "owner": None,
         "commitCount": given("commits", 0),
-        "lastCommit": None,
+        "lastCommit": known[0] if known else None,
         "deployCount": len(own),
         "lastDeploy": own[0] if own else None,
-        "authors": [],
+        "authors": list({commit["author"]["email"]: commit["author"] for commit in known}.values()),
         "projects": [
             {
                 "id": index,

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from reelback_minisentry.api import release_shapes
 from reelback_minisentry.api.guard import body, not_found
 from reelback_minisentry.api.projects import Projects
+from reelback_minisentry.issues import commits
 from reelback_minisentry.query.parameters import page
 from reelback_minisentry.responses import answer
 from reelback_minisentry.store.edits import Edits
@@ -42,7 +43,8 @@ class Releases:
     async def create(self, request: Request) -> Response:
         """201, or 208 when it exists; then what the body sets is taken over, as at Sentry."""
         asked = release_shapes.NewRelease.model_validate(await body(request))
-        created = await self._edits.save_release(asked.version, release_shapes.stored(asked), time.time())
+        now = time.time()
+        created = await self._edits.save_release(asked.version, release_shapes.stored(asked, now), now)
         return answer(await self._release(asked.version), 201 if created else 208)
 
     async def get(self, request: Request) -> Response:
@@ -54,8 +56,17 @@ class Releases:
         version = request.path_params["version"]
         await self._release(version)
         change = release_shapes.ReleaseChange.model_validate(await body(request))
-        await self._edits.save_release(version, release_shapes.stored(change), time.time())
+        now = time.time()
+        await self._edits.save_release(version, release_shapes.stored(change, now), now)
         return answer(await self._release(version))
+
+    async def commits(self, request: Request) -> Response:
+        """The commits of a release, as far as they are kept."""
+        fields = await self._reader.release(request.path_params["version"])
+        if fields is None:
+            raise not_found()
+        shown, link = page(commits.of(fields), request.url, request.query_params)
+        return answer([commits.shape(commit) for commit in shown], headers={"Link": link})
 
     async def deploys(self, request: Request) -> Response:
         """The deploys of a release, the last one first."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from reelback_minisentry.board import hot_functions, metric_charts, overview
-from reelback_minisentry.issues import shapes
+from reelback_minisentry.issues import commits, shapes
 from reelback_minisentry.issues.issue import load
 from reelback_minisentry.query.segment_figures import total
 from reelback_minisentry.release_names import service_of
@@ -140,8 +140,13 @@ class Board:
         return [overview.issue(issue) for issue in own[:MAX_ISSUES]]
 
     async def issue(self, number: str) -> dict[str, Any] | None:
-        """An issue with its latest event; None when there is none."""
+        """An issue with its latest event and the commits that it points at; None when there is none."""
         for found, fields in await self._reader.issues([number] if number.isdigit() else []):
             loaded = load(found, fields, frozenset())
-            return overview.issue(loaded) | {"event": shapes.event(loaded)}
+            release = await self._reader.release(loaded.first_release) if loaded.first_release else None
+            suspects = commits.suspects(loaded.latest["detail"]["exceptions"], commits.of(release or {}))
+            return overview.issue(loaded) | {
+                "event": shapes.event(loaded),
+                "suspects": [overview.suspect(commit) for commit in suspects],
+            }
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reelback_minisentry.issues.commits import Commit
 from reelback_minisentry.issues.issue import Issue
 from reelback_minisentry.query import session_health
 from reelback_minisentry.query.segment_figures import failures, latencies, total
@@ -93,4 +94,14 @@ def issue(found: Issue) -> dict[str, Any]:
         "firstSeen": found.first_seen,
         "lastSeen": found.last_seen,
         "trace": found.latest["trace"],
+    }
+
+
+def suspect(commit: Commit) -> dict[str, Any]:
+    """A commit on an issue's page; its author without the address, for whoever reaches the board may read it."""
+    return {
+        "id": commit["id"],
+        "message": commit["message"],
+        "author": commit["author"]["name"],
+        "files": commit["files"],
     }

@@ -11,6 +11,7 @@ MAX_FRAMES = 30
 MAX_BREADCRUMBS = 30
 MAX_TAGS = 50
 MAX_CONTEXTS, MAX_FACTS = 10, 20
+MAX_AROUND, MAX_LINE = 5, 300
 
 
 def detail(event: dict[str, Any]) -> dict[str, object]:
@@ -21,7 +22,7 @@ def detail(event: dict[str, Any]) -> dict[str, object]:
             {
                 "type": text(exception.get("type")),
                 "value": text(exception.get("value"), 1000),
-                "frames": [_frame(frame) for frame in frames(exception)],
+                "frames": _frames(exception),
             }
             for exception in exceptions(event)
         ],
@@ -69,9 +70,32 @@ def _frame(frame: dict[str, Any]) -> dict[str, object]:
         "filename": text(frame.get("filename")),
         "function": text(frame.get("function")),
         "lineno": frame.get("lineno") if isinstance(frame.get("lineno"), int) else None,
-        "line": text(frame.get("context_line"), 300),
+        "line": text(frame.get("context_line"), MAX_LINE),
         "inApp": frame.get("in_app") is True,
+        "context": [],
     }
+
+
+def _frames(exception: dict[str, Any]) -> list[dict[str, object]]:
+    """Each with its line, and the innermost of the application itself with the lines around it."""
+    sent = frames(exception)
+    kept = [_frame(frame) for frame in sent]
+    for frame, shown in reversed([*zip(sent, kept, strict=True)]):
+        if shown["inApp"]:
+            shown["context"] = _around(frame)
+            break
+    return kept
+
+
+def _around(frame: dict[str, Any]) -> list[tuple[int, str]]:
+    """Lines of the source with their numbers, as Sentry shows them; [] when the frame has none."""
+    number, line = frame.get("lineno"), frame.get("context_line")
+    if not isinstance(number, int) or not isinstance(line, str):
+        return []
+    before, after = frame.get("pre_context"), frame.get("post_context")
+    above = before[-MAX_AROUND:] if isinstance(before, list) else []
+    below = after[:MAX_AROUND] if isinstance(after, list) else []
+    return [(number - len(above) + at, text(each, MAX_LINE)) for at, each in enumerate([*above, line, *below])]
 
 
 def _breadcrumbs(event: dict[str, Any]) -> list[dict[str, Any]]:

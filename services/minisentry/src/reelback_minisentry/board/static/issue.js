@@ -27,6 +27,7 @@ export async function issue(id) {
       h("p", null, event.tags.map((tag) => [h("span", { class: "tag" }, `${tag.key}: ${tag.value}`), " "]),
         event.contexts.flags.values.map((flag) => [h("span", { class: "tag back" }, `flag ${flag.flag}: ${flag.result}`), " "])),
       [...exceptions].reverse().map(exception)),
+    found.suspects.length > 0 && h("section", { class: "card" }, h("h2", null, `Commits of ${found.firstRelease} to code that failed`), found.suspects.map(suspect)),
     Object.entries(event.contexts).filter(([name]) => !["trace", "flags"].includes(name)).map(context),
     crumbs.length > 0 && h("section", { class: "card" }, h("h2", null, "What happened before"), h("table", null, h("tbody", null, crumbs.map((crumb) =>
       h("tr", null, h("td", { class: "soft" }, crumb.timestamp ? when(/^[\d.]+$/.test(crumb.timestamp) ? Number(crumb.timestamp) : Date.parse(crumb.timestamp) / 1000) : ""), h("td", null, crumb.category), h("td", null, crumb.message)))))),
@@ -40,7 +41,20 @@ function context([name, facts]) {
     h("dl", { class: "facts" }, texts.map(([key, value]) => h("div", null, h("dt", null, key.replaceAll("_", " ")), h("dd", null, value)))));
 }
 
+function suspect(commit) {
+  const [title, ...rest] = commit.message.trim().split("\n");
+  return h("div", null, h("p", { class: "title" }, title), rest.length > 0 && h("p", { class: "soft" }, rest.join(" ").trim()),
+    h("p", null, `${commit.author ?? "nobody named"}, `, h("span", { class: "mono" }, commit.id.slice(0, 12)), `: ${commit.files.join(", ")}`));
+}
+
 function exception(one) {
   return h("div", null, h("p", { class: "title bad" }, `${one.type}: ${one.value}`), [...one.frames].reverse().map((frame) =>
-    h("div", { class: `frame ${frame.inApp ? "own" : ""}` }, `${frame.filename}${frame.lineno ? `:${frame.lineno}` : ""} in ${frame.function}`, frame.line && h("code", null, frame.line.trim()))));
+    h("div", { class: `frame ${frame.inApp ? "own" : ""}` }, `${frame.filename}${frame.lineno ? `:${frame.lineno}` : ""} in ${frame.function}`, code(frame))));
+}
+
+// The line that was under way, for the innermost frame of the service's own with those around it.
+function code(frame) {
+  const lines = frame.context?.length ? frame.context : frame.line ? [[frame.lineno, frame.line.trim()]] : [];
+  return lines.map(([number, line]) =>
+    h("code", { class: lines.length > 1 && number === frame.lineno ? "guilty" : "" }, lines.length > 1 ? `${number}  ${line}` : line));
 }
