@@ -8,7 +8,7 @@ import httpx2
 import sentry_sdk
 from reelback_common import kafka
 from reelback_common.debugging import Action
-from reelback_common.events import trace_headers
+from reelback_telemetry.messaging import trace_headers
 
 from reelback_notification.webhooks import Webhook
 

@@ -21,8 +21,9 @@ from datetime import UTC, datetime, timedelta
 
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
-from reelback_common.events import Outgoing, trace_headers
+from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
+from reelback_telemetry.messaging import trace_headers
 
 from reelback_payment.ledger import Ledger, entry
 from reelback_payment.limits import DEFAULT, NEVER, UNSET, Day, Held, Limits, Raise, wish

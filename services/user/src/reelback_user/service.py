@@ -18,11 +18,12 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from reelback.v1 import user_pb2, user_pb2_grpc
 from reelback_common import faults
 from reelback_common.debug_endpoints import ROLE
-from reelback_common.events import Outgoing, trace_headers
+from reelback_common.events import Outgoing
 from reelback_common.refusals import Wait, refusing
 from reelback_common.verification import email_code
 from reelback_telemetry import security
 from reelback_telemetry.context import set_player
+from reelback_telemetry.messaging import trace_headers
 
 from reelback_user import passwords
 from reelback_user.accounts import (
