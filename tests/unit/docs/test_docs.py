@@ -61,9 +61,11 @@ def test_the_metrics_in_the_conventions_are_those_that_services_send() -> None:
         file.read_text() for file in ROOT.glob("services/*/src/**/*.py") if "reelback_minisentry" not in file.parts
     ]
     sent = {
-        name: {"count": "counter"}.get(kind, kind)
+        name: {"count": "counter", "Counts": "counter"}.get(kind, kind)
         for source in sources
-        for kind, name in re.findall(r"(?:sentry|metrics)\.(gauge|count|distribution)\(\s*\"([\w.]+)\"", source)
+        for kind, name in re.findall(
+            r"(?:(?:sentry|metrics)\.(?=gauge|count|dist)|(?=Counts))(\w+)\(\s*\"([\w.]+)\"", source
+        )
     }
     assert named == sent
 

@@ -29,7 +29,7 @@ from sentry_sdk.integrations.otlp import OTLPIntegration
 from sentry_sdk.integrations.threading import ThreadingIntegration
 from sentry_sdk.utils import Dsn
 
-from reelback_telemetry import errors, logs, sampling, scrubbing
+from reelback_telemetry import counts, errors, logs, sampling, scrubbing
 from reelback_telemetry.propagation import SentryHeaders
 
 EXPORT_SECONDS = 5.0
@@ -76,6 +76,7 @@ class Telemetry:
         """Flush spans, errors, logs, metrics and sessions."""
         if self._provider is None:
             return
+        counts.flush()
         # The provider itself would wait half a minute for a backend that is away.
         last = threading.Thread(target=self._provider.shutdown, daemon=True)
         last.start()
@@ -128,6 +129,7 @@ def start(
 
 def flush() -> None:
     """Send what there is, and give up after a few seconds. Blocks: on an event loop, in a thread."""
+    counts.flush()
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         provider.force_flush(int(1000 * CLOSE_SECONDS))
