@@ -8,13 +8,11 @@ from typing import Any, Literal
 import sentry_sdk
 from sentry_sdk.utils import event_from_exception
 
+from reelback_telemetry import context as contexts
 from reelback_telemetry import plain, runtime
 from reelback_telemetry.operations import OPERATION
 
 Level = Literal["error", "fatal"]
-
-USER_CLASS = "user.class"
-"""The tag with a class of users: "vip"."""
 
 
 def capture_custom_exception(
@@ -49,10 +47,10 @@ def capture_unhandled(error: BaseException, level: Level = "error") -> None:
 
 def completed(event: Any) -> Any:
     """The event with the state of the process, and where an operation is known with a fingerprint of operation, error
-    type and user class."""
+    type and the player's tier."""
     event.setdefault("contexts", {})["runtime_state"] = runtime.state()
     tags = event.get("tags") or {}
     values = (event.get("exception") or {}).get("values") or []
     if OPERATION in tags and values and not event.get("fingerprint"):
-        event["fingerprint"] = [tags[OPERATION], values[-1].get("type") or "", tags.get(USER_CLASS, "")]
+        event["fingerprint"] = [tags[OPERATION], values[-1].get("type") or "", tags.get(contexts.TIER, "")]
     return event

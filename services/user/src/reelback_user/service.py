@@ -22,7 +22,7 @@ from reelback_common.events import Outgoing
 from reelback_common.refusals import Wait, refusing
 from reelback_common.verification import email_code
 from reelback_telemetry import security
-from reelback_telemetry.context import set_player
+from reelback_telemetry.context import describe, set_player
 from reelback_telemetry.messaging import trace_headers
 
 from reelback_user import passwords
@@ -31,6 +31,7 @@ from reelback_user.accounts import (
     Contention,
     Denied,
     Invalid,
+    Kyc,
     NotNow,
     Taken,
     Unknown,
@@ -106,6 +107,7 @@ class User(user_pb2_grpc.UserServicer):
                 raise Denied("email or password is wrong")
             await self._attempts.succeeded(attempt)
             set_player(account.player_id)
+            _describe(account)
             sentry_sdk.add_breadcrumb(category="auth", message="signed in")
             tester = account.email_verified and account.email in self._testers
             return _session(await self._sessions.open(account.player_id, ROLE if tester else ""))
@@ -165,6 +167,8 @@ class User(user_pb2_grpc.UserServicer):
         account = await self._accounts.by_id(player_id)
         if account is None:
             raise Unknown("player_id: no such player")
+        set_player(account.player_id)
+        _describe(account)
         return account
 
     async def _change_kyc(self, account: Account) -> None:
@@ -172,6 +176,11 @@ class User(user_pb2_grpc.UserServicer):
         if not await self._accounts.change_kyc(account, changed):
             raise Contention("kyc: it was changed at the same moment, look again")
         self._offer(changed.event())
+
+
+def _describe(account: Account) -> None:
+    tier = "verified" if account.kyc is Kyc.VERIFIED else "unverified"
+    describe(tier=tier, account_since=account.created_at)
 
 
 def _now() -> datetime:
