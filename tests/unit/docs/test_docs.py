@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from reelback_telemetry import context
 
 from docs import reference
 
@@ -68,6 +69,21 @@ def test_the_metrics_in_the_conventions_are_those_that_services_send() -> None:
         )
     }
     assert named == sent
+
+
+def test_the_tags_operations_and_breadcrumbs_in_the_conventions_are_those_of_the_code() -> None:
+    page = (ROOT / "docs/telemetry-conventions.md").read_text()
+    tags = page.partition("## Tags")[2].partition("## Metrics")[0]
+    for name in (context.TIER, context.ACCOUNT_AGE, context.BALANCE, context.GAME, context.FEATURE):
+        assert f"`{name}`" in tags
+    sources = "".join(file.read_text() for file in ROOT.glob("services/*/src/**/*.py"))
+    spans = next(line for line in page.splitlines() if line.startswith("| an operation of the business"))
+    operations = set(re.findall(r'@tag_business_operation\("([\w-]+)"\)', sources))
+    assert operations == set(re.findall(r"`([\w-]+)`", spans))
+    crumbs = re.findall(r"^\| (`.+?`) \|", page.partition("## Breadcrumbs")[2], re.MULTILINE)
+    named = {name.strip("` ") for row in crumbs for name in row.split(",")}
+    assert named == set(re.findall(r'add_breadcrumb\(\s*category="(\w+)"', sources))
+    assert set(re.findall(r'track_feature_usage\("(\w+)"', sources)) <= set(re.findall(r"`(\w+)`", page))
 
 
 def test_ports_in_the_readme_are_those_of_the_chart() -> None:

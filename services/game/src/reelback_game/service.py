@@ -11,6 +11,7 @@ from reelback.v1 import game_pb2, game_pb2_grpc
 from reelback_common import faults
 from reelback_common.refusals import refusing
 from reelback_telemetry.context import describe, set_player
+from reelback_telemetry.operations import tag_business_operation
 
 from reelback_game.odds import theoretical_rtp, variance
 from reelback_game.rounds import Conflict, Round, check_identifier
@@ -41,6 +42,7 @@ class Game(game_pb2_grpc.GameServicer):
             variance=float(variance(machine)),
         )
 
+    @tag_business_operation("spin")
     async def Spin(self, request: game_pb2.SpinRequest, context: Context) -> game_pb2.Round:
         """One round; what payment refuses is answered with payment's own status."""
         async with refusing(context, REFUSALS, UNAVAILABLE):

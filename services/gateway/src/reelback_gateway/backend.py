@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
+import sentry_sdk
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -53,6 +54,7 @@ class Backend:
             raise unauthenticated("the token is not valid, sign in again")
         set_player(claims.player_id)
         describe(authenticated=True)
+        sentry_sdk.add_breadcrumb(category="auth", message="the session is open")
         return replace(claims, role=session.role)
 
 

@@ -21,9 +21,10 @@ from reelback_common.debug_endpoints import ROLE
 from reelback_common.events import Outgoing
 from reelback_common.refusals import Wait, refusing
 from reelback_common.verification import email_code
-from reelback_telemetry import security
+from reelback_telemetry import business, security
 from reelback_telemetry.context import describe, set_player
 from reelback_telemetry.messaging import trace_headers
+from reelback_telemetry.operations import tag_business_operation
 
 from reelback_user import passwords
 from reelback_user.accounts import (
@@ -82,6 +83,7 @@ class User(user_pb2_grpc.UserServicer):
         self._testers = testers
         self._offer = offer
 
+    @tag_business_operation("registration")
     async def Register(self, request: user_pb2.RegisterRequest, context: Context) -> user_pb2.Profile:
         """A new player, not signed in yet."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
@@ -93,8 +95,12 @@ class User(user_pb2_grpc.UserServicer):
             registered = change(account, account.created_at, trace_headers())
             await self._accounts.add(account, registered)
             self._offer(registered.event())
+        set_player(account.player_id)
+        sentry_sdk.add_breadcrumb(category="auth", message="registered")
+        business.track_conversion_funnel("first game", "registered")
         return _profile(account)
 
+    @tag_business_operation("sign-in")
     async def SignIn(self, request: user_pb2.SignInRequest, context: Context) -> user_pb2.Session:
         """A session for a password."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
@@ -103,6 +109,7 @@ class User(user_pb2_grpc.UserServicer):
             account = await self._accounts.by_email(email)
             known = await passwords.matches(account.password_hash if account else None, request.password)
             if account is None or not known:
+                sentry_sdk.add_breadcrumb(category="auth", message="the password was wrong")
                 await self._attempts.failed(attempt)
                 raise Denied("email or password is wrong")
             await self._attempts.succeeded(attempt)
@@ -122,12 +129,14 @@ class User(user_pb2_grpc.UserServicer):
             if session is None:
                 raise Denied("the session has ended, sign in again")
         set_player(session.player_id)
+        sentry_sdk.add_breadcrumb(category="auth", message="the session is open")
         return _session(session)
 
     async def SignOut(self, request: user_pb2.SignOutRequest, context: Context) -> user_pb2.SignOutResponse:
         """The session is over."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             await self._sessions.close(request.session_id)
+        sentry_sdk.add_breadcrumb(category="auth", message="signed out")
         return user_pb2.SignOutResponse()
 
     async def GetProfile(self, request: user_pb2.GetProfileRequest, context: Context) -> user_pb2.Profile:
