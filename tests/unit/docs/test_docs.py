@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from reelback_minisentry.store import keys
 from reelback_telemetry import context
 
 from docs import reference
@@ -84,6 +85,18 @@ def test_the_tags_operations_and_breadcrumbs_in_the_conventions_are_those_of_the
     named = {name.strip("` ") for row in crumbs for name in row.split(",")}
     assert named == set(re.findall(r'add_breadcrumb\(\s*category="(\w+)"', sources))
     assert set(re.findall(r'track_feature_usage\("(\w+)"', sources)) <= set(re.findall(r"`(\w+)`", page))
+
+
+def test_the_retention_that_is_stated_is_that_of_minisentry() -> None:
+    page = (ROOT / "docs/security.md").read_text().partition("## What telemetry knows")[2].partition("\n## ")[0]
+    kept = re.findall(r"^\| .+ \| (.+) \|$", page, re.MULTILINE)[1:]
+    assert kept == [
+        f"{keys.LIFETIME[keys.SECOND] // 3600} hours",
+        f"{keys.LIFETIME[keys.HOUR] // 86_400} days",
+        f"the newest {keys.MAX_EVENTS:,}",
+        f"the {keys.MAX_ISSUES:,} that were seen last",
+        f"the {keys.MAX_TRACES:,} that were written last",
+    ]
 
 
 def test_ports_in_the_readme_are_those_of_the_chart() -> None:

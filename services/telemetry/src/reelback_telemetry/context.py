@@ -10,6 +10,7 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
+from reelback_telemetry import consent as consents
 from reelback_telemetry import plain
 
 TIER, ACCOUNT_AGE, BALANCE = "player.tier", "account.age", "balance.class"
@@ -31,8 +32,16 @@ def trace_id() -> str:
     return trace.format_trace_id(context.trace_id) if context.is_valid else ""
 
 
-def set_player(player_id: str) -> None:
-    """Say for whom the current request is done; only ever the pseudonymous id."""
+def set_player(player_id: str, *, consent: bool = True) -> None:
+    """Say for whom the current request is done; only ever the pseudonymous id.
+
+    Without `consent`, or when it was refused where the request came in, nothing is said, here and in the calls that
+    the request makes from now on.
+    """
+    if not consent:
+        consents.refuse()
+    if not consents.given():
+        return
     sentry_sdk.get_isolation_scope().set_user({"id": player_id})
     segment().set_attribute("user.id", player_id)
 

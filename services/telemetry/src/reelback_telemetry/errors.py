@@ -8,8 +8,8 @@ from typing import Any, Literal
 import sentry_sdk
 from sentry_sdk.utils import event_from_exception
 
+from reelback_telemetry import consent, plain, runtime, scrubbing
 from reelback_telemetry import context as contexts
-from reelback_telemetry import plain, runtime
 from reelback_telemetry.operations import OPERATION
 
 Level = Literal["error", "fatal"]
@@ -53,4 +53,12 @@ def completed(event: Any) -> Any:
     values = (event.get("exception") or {}).get("values") or []
     if OPERATION in tags and values and not event.get("fingerprint"):
         event["fingerprint"] = [tags[OPERATION], values[-1].get("type") or "", tags.get(contexts.TIER, "")]
-    return event
+    return _impersonal(event) if consent.TAG in tags else event
+
+
+def _impersonal(event: Any) -> Any:
+    """The event of a request without consent: no user, no breadcrumb of what the user did, no network of an address."""
+    event.pop("user", None)
+    crumbs = event.get("breadcrumbs") or {}
+    kept = [it for it in crumbs.get("values") or [] if it.get("category") not in consent.PERSONAL]
+    return scrubbing.without_addresses({**event, "breadcrumbs": {**crumbs, "values": kept}})

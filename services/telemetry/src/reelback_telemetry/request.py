@@ -18,7 +18,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 from sentry_sdk.sessions import track_session
 
-from reelback_telemetry import context, errors, loops
+from reelback_telemetry import consent, context, errors, loops
 
 log = logging.getLogger(__name__)
 _tracer = trace.get_tracer(__name__)
@@ -48,6 +48,8 @@ def request(
             {"sentry-trace": f"{trace.format_trace_id(of.trace_id)}-{trace.format_span_id(of.span_id)}"}
         )
         token = contexts.attach(context.of_request(span, expected, caller))
+        if not consent.given():
+            consent.refuse()
         began = time.monotonic()
         try:
             yield span

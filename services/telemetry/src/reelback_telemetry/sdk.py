@@ -30,6 +30,7 @@ from sentry_sdk.integrations.threading import ThreadingIntegration
 from sentry_sdk.utils import Dsn
 
 from reelback_telemetry import counts, errors, logs, sampling, scrubbing
+from reelback_telemetry.consent import ConsentHeader
 from reelback_telemetry.propagation import SentryHeaders
 
 EXPORT_SECONDS = 5.0
@@ -122,8 +123,8 @@ def start(
         provider.add_span_processor(sampling.KeptSpans(batches))
     trace.set_tracer_provider(provider)
     _start_sentry(dsn, release, environment, in_app)
-    # The last one wins when a caller sends both: traceparent also has the state of other people's tracers.
-    set_global_textmap(CompositePropagator([SentryHeaders(), TraceContextTextMapPropagator()]))
+    # The last of the first two wins when a caller sends both: traceparent also has the state of other people's tracers.
+    set_global_textmap(CompositePropagator([SentryHeaders(), TraceContextTextMapPropagator(), ConsentHeader()]))
     return Telemetry(provider)
 
 
