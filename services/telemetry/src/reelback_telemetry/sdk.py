@@ -27,7 +27,7 @@ from sentry_sdk.integrations.excepthook import ExcepthookIntegration
 from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
 from sentry_sdk.integrations.otlp import OTLPIntegration
 from sentry_sdk.integrations.threading import ThreadingIntegration
-from sentry_sdk.utils import Dsn
+from sentry_sdk.utils import BadDsn, Dsn
 
 from reelback_telemetry import counts, errors, logs, sampling, scrubbing
 from reelback_telemetry.consent import ConsentHeader
@@ -110,6 +110,11 @@ def start(
     sent beside all failures, by default what `sampling.RATES` says of the environment. Not `enabled`: there is neither
     a span nor an error to send, only logs. ValueError for a DSN or a rate that is none.
     """
+    if dsn:
+        try:
+            Dsn(dsn)
+        except BadDsn as error:
+            raise ValueError(f"dsn: {error}") from None
     release = release or f"{service}@0.0.0"
     logs.configure(service, release, log_level, quiet=_BACKEND_LOGGERS)
     if not enabled:
