@@ -11,6 +11,7 @@ import yaml
 from reelback_minisentry.store import keys
 from reelback_telemetry import context
 
+from bench import library
 from docs import reference
 
 ROOT = Path(__file__).parents[3]
@@ -97,6 +98,12 @@ def test_the_retention_that_is_stated_is_that_of_minisentry() -> None:
         f"the {keys.MAX_ISSUES:,} that were seen last",
         f"the {keys.MAX_TRACES:,} that were written last",
     ]
+
+
+def test_the_costs_of_the_library_that_are_stated_are_those_that_are_measured() -> None:
+    page = (ROOT / "services/telemetry/README.md").read_text().partition("## What it costs")[2]
+    stated = re.findall(r"^\| `?([^`|]+?)`? \| [\d.]+ \|$", page, re.MULTILINE)
+    assert stated == [name.strip("()") for name in library.calls()]
 
 
 def test_ports_in_the_readme_are_those_of_the_chart() -> None:

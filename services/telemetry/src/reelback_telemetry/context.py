@@ -8,6 +8,7 @@ import sentry_sdk
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Span
 
 from reelback_telemetry import consent as consents
@@ -21,6 +22,9 @@ AGES = (("day", timedelta(days=1)), ("week", timedelta(days=7)), ("month", timed
 BALANCES = (("none", 1), ("low", 2_000), ("middle", 100_000))
 """Classes with the first age, and the first balance in minor units, that is no longer in them; beyond the last,
 `older` and `high`."""
+
+USER = "user.id"
+"""The attribute of the segment."""
 
 _SEGMENT = contexts.create_key("segment")
 _EXPECTED = contexts.create_key("expected")
@@ -43,7 +47,13 @@ def set_player(player_id: str, *, consent: bool = True) -> None:
     if not consents.given():
         return
     sentry_sdk.get_isolation_scope().set_user({"id": player_id})
-    segment().set_attribute("user.id", player_id)
+    segment().set_attribute(USER, player_id)
+
+
+def player() -> str:
+    """For whom the current request is done, as `set_player` has said; empty where nobody has, or without consent."""
+    span = segment()
+    return str((span.attributes or {}).get(USER, "")) if isinstance(span, ReadableSpan) else ""
 
 
 def describe(
