@@ -82,7 +82,7 @@ def test_an_endpoint_leaves_an_event_that_says_enough(
         "slow query": ["debug", endpoint.service, "slow query"],
         "security event guessed-session": ["security", "guessed-session"],
     }
-    assert event["fingerprints"] == wanted.get(kind, [operation, kind, ""])
+    assert event["fingerprints"] == wanted.get(kind, ["{{ default }}", operation, kind, ""])
 
     def begins_at_the_gateway() -> bool:
         roots = [root["additional_attributes"] for root in stack.sentry(f"trace/{trace}/") if "children" in root]

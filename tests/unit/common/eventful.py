@@ -14,8 +14,9 @@ from opentelemetry import trace
 from reelback.v1 import events_pb2
 from reelback_common import kafka, settings, telemetry
 from reelback_common.consumer import Consumer, Poison
-from reelback_common.events import Outgoing, trace_headers
+from reelback_common.events import Outgoing
 from reelback_common.outbox import Relay
+from reelback_telemetry.messaging import trace_headers
 from reelback_telemetry.request import request
 
 from tests.unit.common.kafka_parts import MemoryOutbox, beside

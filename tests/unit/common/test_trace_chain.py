@@ -185,6 +185,15 @@ def test_a_callers_mistake_is_not_a_failure_of_the_server(chain: Chain) -> None:
     assert not [e for e in chain.collector.of("event") if e["contexts"]["trace"]["trace_id"] == answer["trace_id"]]
 
 
+def test_who_refuses_to_be_known_is_known_to_no_service_behind(chain: Chain) -> None:
+    answer = spin(chain, 13, {"Sec-GPC": "1"})
+    spans = whole(chain, answer["trace_id"], 5)
+    (event,) = [e for e in chain.collector.of("event") if e["contexts"]["trace"]["trace_id"] == answer["trace_id"]]
+    assert event["tags"]["consent"] == "no"
+    assert "user" not in event
+    assert not [span for span in spans if "user.id" in span.attributes]
+
+
 def test_probes_and_reflection_make_no_spans(chain: Chain) -> None:
     """The fixture has asked every process for its health; what came before a spin is there once the spin is."""
     httpx2.get(f"{chain.url}/healthz")

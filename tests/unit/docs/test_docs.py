@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from reelback_minisentry.store import keys
+from reelback_telemetry import context
 
+from bench import library
 from docs import reference
 
 ROOT = Path(__file__).parents[3]
@@ -68,11 +71,46 @@ def test_the_metrics_in_the_conventions_are_those_that_services_send() -> None:
         file.read_text() for file in ROOT.glob("services/*/src/**/*.py") if "reelback_minisentry" not in file.parts
     ]
     sent = {
-        name: {"count": "counter"}.get(kind, kind)
+        name: {"count": "counter", "Counts": "counter"}.get(kind, kind)
         for source in sources
-        for kind, name in re.findall(r"(?:sentry|metrics)\.(gauge|count|distribution)\(\s*\"([\w.]+)\"", source)
+        for kind, name in re.findall(
+            r"(?:(?:sentry|metrics)\.(?=gauge|count|dist)|(?=Counts))(\w+)\(\s*\"([\w.]+)\"", source
+        )
     }
     assert named == sent
+
+
+def test_the_tags_operations_and_breadcrumbs_in_the_conventions_are_those_of_the_code() -> None:
+    page = (ROOT / "docs/telemetry-conventions.md").read_text()
+    tags = page.partition("## Tags")[2].partition("## Metrics")[0]
+    for name in (context.TIER, context.ACCOUNT_AGE, context.BALANCE, context.GAME, context.FEATURE):
+        assert f"`{name}`" in tags
+    sources = "".join(file.read_text() for file in ROOT.glob("services/*/src/**/*.py"))
+    spans = next(line for line in page.splitlines() if line.startswith("| an operation of the business"))
+    operations = set(re.findall(r'@tag_business_operation\("([\w-]+)"\)', sources))
+    assert operations == set(re.findall(r"`([\w-]+)`", spans))
+    crumbs = re.findall(r"^\| (`.+?`) \|", page.partition("## Breadcrumbs")[2], re.MULTILINE)
+    named = {name.strip("` ") for row in crumbs for name in row.split(",")}
+    assert named == set(re.findall(r'add_breadcrumb\(\s*category="(\w+)"', sources))
+    assert set(re.findall(r'track_feature_usage\("(\w+)"', sources)) <= set(re.findall(r"`(\w+)`", page))
+
+
+def test_the_retention_that_is_stated_is_that_of_minisentry() -> None:
+    page = (ROOT / "docs/security.md").read_text().partition("## What telemetry knows")[2].partition("\n## ")[0]
+    kept = re.findall(r"^\| .+ \| (.+) \|$", page, re.MULTILINE)[1:]
+    assert kept == [
+        f"{keys.LIFETIME[keys.SECOND] // 3600} hours",
+        f"{keys.LIFETIME[keys.HOUR] // 86_400} days",
+        f"the newest {keys.MAX_EVENTS:,}",
+        f"the {keys.MAX_ISSUES:,} that were seen last",
+        f"the {keys.MAX_TRACES:,} that were written last",
+    ]
+
+
+def test_the_costs_of_the_library_that_are_stated_are_those_that_are_measured() -> None:
+    page = (ROOT / "services/telemetry/README.md").read_text().partition("## What it costs")[2]
+    stated = re.findall(r"^\| `?([^`|]+?)`? \| [\d.]+ \|$", page, re.MULTILINE)
+    assert stated == [name.strip("()") for name in library.calls()]
 
 
 def test_ports_in_the_readme_are_those_of_the_chart() -> None:

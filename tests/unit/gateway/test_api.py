@@ -18,6 +18,7 @@ from tests.unit.common.waiting import until
 from tests.unit.gateway.conftest import ORIGIN, SECRET, Gateway
 
 API = "/api/v1"
+OPERATIONS = {"spin", "charge", "payout"}
 ACCOUNT = {"email": "Ada@Example.com", "password": "correct horse"}
 
 
@@ -243,11 +244,17 @@ async def test_a_spin_is_one_trace(gateway: Gateway, spans: InMemorySpanExporter
         f"POST {API}/spins": None,
         "reelback.v1.User/CheckSession": f"POST {API}/spins",
         "reelback.v1.Game/Spin": f"POST {API}/spins",
-        "reelback.v1.Payment/Charge": "reelback.v1.Game/Spin",
+        "reelback.v1.Payment/Charge": "spin",
     }
     if answer.json()["win"]:
-        expected["reelback.v1.Payment/Payout"] = "reelback.v1.Game/Spin"
+        expected["reelback.v1.Payment/Payout"] = "spin"
     assert above == expected
+    operations = {s.name: ended[s.parent.span_id].name for s in ended.values() if s.name in OPERATIONS and s.parent}
+    assert operations.items() >= {"spin": "reelback.v1.Game/Spin", "charge": "reelback.v1.Payment/Charge"}.items()
+    told = {name: dict(span.attributes or {}) for name, span in segments.items()}
+    assert told["reelback.v1.Game/Spin"].items() >= {"game": "classic", "feature": "spin"}.items()
+    assert told["reelback.v1.Payment/Charge"]["balance.class"] == "low"
+    assert told[f"POST {API}/spins"]["authenticated"] == "true"
 
 
 async def test_a_failure_of_the_gateway_itself_is_a_problem_too(gateway: Gateway) -> None:

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from reelback_telemetry import business, errors, journeys, operations, plain
+import sentry_sdk
+from reelback_telemetry import business, context, counts, errors, journeys, operations, plain
 from reelback_telemetry.journeys import UserJourneys
 from reelback_telemetry.seldom import MOST, Seldom
 
@@ -40,6 +41,32 @@ def test_a_journey_that_never_ends_is_not_kept(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(journeys, "LONGEST_SECONDS", -1.0)
     on.start_journey("last", "first deposit")
     assert len(on._on) == 0
+
+
+def test_steps_come_in_any_order_and_tags_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, float, dict[str, str]]] = []
+    monkeypatch.setattr(sentry_sdk.metrics, "count", lambda name, n, attributes: sent.append((name, n, attributes)))
+    for step in ("paid", "began", "paid", "s" * 10_000):
+        business.track_conversion_funnel("checkout", step)
+    counts.flush()
+    steps = [(attributes["step"], n) for _, n, attributes in sent]
+    assert steps == [("paid", 1), ("began", 1), ("s" * plain.LENGTH, 1), ("paid", 1)]
+    with sentry_sdk.isolation_scope() as scope:
+        context.describe(tier="t" * 10_000, game="two\nlines")
+        told: Any = scope._tags
+    assert told == {context.TIER: "t" * plain.LENGTH, context.GAME: "two lines"}
+
+
+def test_counts_of_more_kinds_than_there_can_be_are_sent_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[float] = []
+    monkeypatch.setattr(sentry_sdk.metrics, "count", lambda name, n, attributes: sent.append(n))
+    many = counts.Counts("many")
+    for _ in range(2):
+        for number in range(3 * MOST):
+            many.add(of=str(number))
+    many.flush()
+    assert len(many._since) == 0
+    assert sum(sent) == 6 * MOST
 
 
 def test_a_name_passes_now_and_then_and_is_not_remembered_for_ever() -> None:

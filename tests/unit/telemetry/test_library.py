@@ -73,7 +73,7 @@ def metrics(collector: collecting.Collector) -> dict[str, dict[str, Any]]:
 def test_a_failure_is_one_issue_with_what_the_service_knows(shop: Shop) -> None:
     assert shop.order(stock=0) == 500
     (event,) = shop.collector.wait(lambda: errors(shop.collector))
-    assert event["fingerprint"] == ["order", "ZeroDivisionError", ""]
+    assert event["fingerprint"] == ["{{ default }}", "order", "ZeroDivisionError", ""]
     assert event["contexts"]["business"] == {"stock": 0}
     assert event["tags"] == {"payment": "card", "business.operation": "order"}
     assert event["user"] == {"id": "u1"}

@@ -9,8 +9,9 @@ from pymongo import ASCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 from reelback.v1 import events_pb2
-from reelback_common.events import Outgoing, trace_headers
+from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
+from reelback_telemetry.messaging import trace_headers
 
 from reelback_analytics.remembered import Remembered
 from reelback_analytics.rules import Finding

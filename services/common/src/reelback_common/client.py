@@ -19,10 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import sentry_sdk
-from opentelemetry import propagate, trace
-from opentelemetry.trace import Span, SpanKind
-from reelback_telemetry import rpc
+from reelback_telemetry import rpc_client
 
 from reelback_common import callers
 from reelback_common.deadline import deadline
@@ -41,7 +38,6 @@ RETRY_BUDGET = {"maxTokens": 100, "tokenRatio": 0.2}
 left nothing is sent again. A server that is restarted costs tens of failures, one that is down hundreds."""
 
 log = logging.getLogger(__name__)
-_tracer = trace.get_tracer(__name__)
 
 
 def connect(target: str, idempotent: Sequence[str] = (), deadline: float = DEADLINE, token: str = "") -> Channel:
@@ -112,14 +108,9 @@ class Channel(grpc.aio.Channel):
                 made = self._inner, getattr(self._inner, kind)(path, *args, **kwargs)
             limit = self._remaining(timeout)
             metadata = (*self._own, *(metadata or ()))
-            if not trace.get_current_span().get_span_context().is_valid:
-                return made[1](request, timeout=limit, metadata=metadata, **options)
-            sentry_sdk.add_breadcrumb(category="call", message=path.lstrip("/"))
-            span = _tracer.start_span(path.lstrip("/"), kind=SpanKind.CLIENT, attributes=rpc.attributes(path))
-            headers: dict[str, str] = {}
-            propagate.inject(headers, trace.set_span_in_context(span))
+            headers, done = rpc_client.begin(path)
             started = made[1](request, timeout=limit, metadata=(*metadata, *headers.items()), **options)
-            started.add_done_callback(lambda done: _end(span, done))
+            started.add_done_callback(done)
             return started
 
         return call
@@ -176,16 +167,6 @@ def _start(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> N
     task = asyncio.create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
-
-
-def _end(span: Span, call: Any) -> None:
-    """End the span of a call that is done, so that its code is there without waiting: no task is needed to get it."""
-    try:
-        call.code().send(None)
-    except StopIteration as answered:
-        code = answered.value
-    rpc.set_status(span, code, failed=code is not grpc.StatusCode.OK)
-    span.end()
 
 
 def _read(file: Path) -> list[str]:

@@ -12,12 +12,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from confluent_kafka import KafkaException, Message
 from google.protobuf.message import DecodeError
-from opentelemetry.trace import SpanKind
 from prometheus_client import Histogram
 from reelback.v1 import events_pb2
 from reelback_telemetry import scrubbing
 from reelback_telemetry.context import set_player
-from reelback_telemetry.request import request
+from reelback_telemetry.messaging import processing
 
 from reelback_common import kafka
 from reelback_common.events import DEAD_LETTERS
@@ -154,21 +153,11 @@ class Consumer:
     async def _one(self, message: Message, ending: asyncio.Event) -> kafka.Record | None:
         """Process an event; its dead letter if that cannot be done."""
         topic, started = message.topic() or "", time.perf_counter()
-        carrier = {
-            name: value.decode(errors="replace") for name, value in _headers(message) if isinstance(value, bytes)
-        }
-        attributes: dict[str, str | int] = {
-            "messaging.system": "kafka",
-            "messaging.operation.name": "process",
-            "messaging.operation.type": "process",
-            "messaging.destination.name": topic,
-            "messaging.destination.partition.id": str(message.partition()),
-            "messaging.kafka.offset": message.offset() or 0,
-            "messaging.consumer.group.name": self._group,
-        }
+        partition, offset = message.partition() or 0, message.offset() or 0
+        event_request = processing(topic, _headers(message), group=self._group, partition=partition, offset=offset)
         letter = None
         try:
-            with request(f"process {topic}", carrier, attributes, kind=SpanKind.CONSUMER):
+            with event_request:
                 set_player((message.key() or b"").decode(errors="replace")[:KEY_LENGTH])  # of a poison event, too
                 event = _parse(message)
                 set_player(event.player_id)

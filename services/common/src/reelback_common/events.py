@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from opentelemetry import propagate
 from reelback.v1 import events_pb2
-from reelback_telemetry.propagation import BAGGAGE
 
 TOPICS: Mapping[str, tuple[str, ...]] = {
     "bets": ("round_settled",),
@@ -28,14 +26,3 @@ class Outgoing:
     topic: str
     event: events_pb2.Event
     headers: Mapping[str, str]
-
-
-def trace_headers() -> dict[str, str]:
-    """The trace headers of the current span, to be kept beside what causes an event; empty without a span.
-
-    Baggage is not kept: whoever sends a request may fill it with anything.
-    """
-    headers: dict[str, str] = {}
-    propagate.inject(headers)
-    headers.pop(BAGGAGE, None)
-    return headers

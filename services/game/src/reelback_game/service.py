@@ -10,7 +10,8 @@ from pymongo.errors import ConnectionFailure
 from reelback.v1 import game_pb2, game_pb2_grpc
 from reelback_common import faults
 from reelback_common.refusals import refusing
-from reelback_telemetry.context import set_player
+from reelback_telemetry.context import describe, set_player
+from reelback_telemetry.operations import tag_business_operation
 
 from reelback_game.odds import theoretical_rtp, variance
 from reelback_game.rounds import Conflict, Round, check_identifier
@@ -41,12 +42,14 @@ class Game(game_pb2_grpc.GameServicer):
             variance=float(variance(machine)),
         )
 
+    @tag_business_operation("spin")
     async def Spin(self, request: game_pb2.SpinRequest, context: Context) -> game_pb2.Round:
         """One round; what payment refuses is answered with payment's own status."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             check_identifier("request_id", request.request_id)
             check_identifier("player_id", request.player_id)
             set_player(request.player_id)
+            describe(game=self._paytable.game, feature="spin")
             await faults.inject("game.rng.cpu_ms")
             played = await self._table.play(request.player_id, request.request_id, request.bet)
         return self._message(played)

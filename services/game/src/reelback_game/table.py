@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import grpc
 from pymongo.errors import PyMongoError
 from reelback.v1 import payment_pb2
-from reelback_common.events import Outgoing, trace_headers
+from reelback_common.events import Outgoing
+from reelback_telemetry.messaging import trace_headers
 
 from reelback_game.rounds import Conflict, Round, State, round_id
 from reelback_game.slots import Machine

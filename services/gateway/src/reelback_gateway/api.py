@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from reelback.v1 import analytics_pb2, game_pb2, payment_pb2, user_pb2
+from reelback_telemetry import business
 
 from reelback_gateway.backend import ADDRESS_LIMIT, Address, BackendOf, Player
 from reelback_gateway.models import (
@@ -113,6 +114,7 @@ async def limits(player: Player, backend: BackendOf) -> Limits:
 @router.put("/limits", tags=["money"])
 async def set_limits(body: LimitsRequest, player: Player, backend: BackendOf) -> Limits:
     """Be held to other limits: to lower ones from now on, to higher ones a day later."""
+    business.track_feature_usage("limits")
     request = payment_pb2.Limits(player_id=player.player_id, deposit_per_day=body.deposit_per_day, bet=body.bet)
     return Limits.of(await backend.payment.SetLimits(request))
 
@@ -147,6 +149,7 @@ async def spins(player: Player, backend: BackendOf, limit: Limit = 50) -> list[R
 @router.get("/leaderboard", tags=["game"])
 async def leaderboard(backend: BackendOf) -> Leaderboard:
     """Who has bet the most in the last hour; without names."""
+    business.track_feature_usage("leaderboard")
     return Leaderboard.of(await backend.analytics.GetReport(analytics_pb2.GetReportRequest()))
 
 

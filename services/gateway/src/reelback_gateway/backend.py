@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
+import sentry_sdk
 from fastapi import Depends
 from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from reelback.v1 import user_pb2
 from reelback_common import edge
 from reelback_telemetry import security
-from reelback_telemetry.context import set_player
+from reelback_telemetry.context import describe, set_player
 
 from reelback_gateway.limits import Limiter
 from reelback_gateway.problems import Problem
@@ -52,6 +53,8 @@ class Backend:
             security.report("token-of-another", "a token names another player than its session")
             raise unauthenticated("the token is not valid, sign in again")
         set_player(claims.player_id)
+        describe(authenticated=True)
+        sentry_sdk.add_breadcrumb(category="auth", message="the session is open")
         return replace(claims, role=session.role)
 
 
@@ -80,6 +83,7 @@ Address = Annotated[str, Depends(address)]
 
 async def check_address(backend: BackendOf, address: Address) -> None:
     """Count the request for the address it comes from. Raises Problem 429."""
+    describe(authenticated=False)  # until a token says more
     await backend.limiter.check_address(address)
 
 

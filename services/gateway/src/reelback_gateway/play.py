@@ -18,7 +18,7 @@ from opentelemetry import propagate
 from opentelemetry.trace import Status, StatusCode
 from pydantic import ValidationError
 from reelback.v1 import game_pb2
-from reelback_telemetry import asgi
+from reelback_telemetry import asgi, business
 
 from reelback_gateway import problems
 from reelback_gateway.backend import Backend, BackendOf, address, check_address
@@ -75,7 +75,9 @@ class _Session:
         propagate.inject(self._trace)
         await check_address(self._backend, address(self._socket))
         self._token = _parse(SignIn, message).token
-        return {"player_id": (await self._backend.authenticate(self._token)).player_id}
+        claims = await self._backend.authenticate(self._token)
+        business.track_feature_usage("websocket")
+        return {"player_id": claims.player_id}
 
     async def spin(self, message: str | bytes) -> Json:
         """Play one round, if the session is still open."""

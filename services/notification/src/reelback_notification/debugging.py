@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import httpx2
-import sentry_sdk
 from reelback_common import kafka
 from reelback_common.debugging import Action
-from reelback_common.events import trace_headers
+from reelback_telemetry import context
+from reelback_telemetry.messaging import trace_headers
 
 from reelback_notification.webhooks import Webhook
 
@@ -22,9 +22,8 @@ def poison_message(kafka_url: str) -> Action:
     """Publish an event that is none: each of its consumers puts it to the dead letters, and says so."""
 
     async def publish(_: float) -> str:
-        user = sentry_sdk.get_isolation_scope()._user or {}
         headers: list[tuple[str, str | bytes | None]] = [*trace_headers().items()]
-        record = kafka.Record(TOPIC, str(user.get("id", "")).encode(), b"\xff poison", headers)
+        record = kafka.Record(TOPIC, context.player().encode(), b"\xff poison", headers)
         with kafka.Publisher(kafka_url) as publisher:
             await publisher.send([record])
         return "an event was published that no consumer can read"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from reelback.v1 import events_pb2
 from reelback_common import faults
-from reelback_common.events import trace_headers
+from reelback_telemetry.messaging import trace_headers
 
 from reelback_notification.messages import Channel, Message, Notice, Template, notice, wanted
 from reelback_notification.store import Store

@@ -12,8 +12,9 @@ import pymongo
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 from reelback.v1.events_pb2 import PaymentFailed
-from reelback_common.events import Outgoing, trace_headers
+from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
+from reelback_telemetry.messaging import trace_headers
 
 from reelback_payment.limits import LimitExceeded
 from reelback_payment.messages import payment_failed

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import grpc
 from reelback.v1 import user_pb2
+from reelback_telemetry.context import describe
 
 from reelback_payment.wallet import Unknown
 
@@ -45,9 +47,13 @@ class Players:
 
     async def _profile(self, player_id: str) -> user_pb2.Profile:
         try:
-            return await self._user.GetProfile(user_pb2.GetProfileRequest(player_id=player_id), timeout=ANSWER_SECONDS)
+            request = user_pb2.GetProfileRequest(player_id=player_id)
+            profile = await self._user.GetProfile(request, timeout=ANSWER_SECONDS)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise Unknown("player_id: no such player") from None
             log.warning("user does not answer: %s %s", error.code().name, error.details())
             raise UserAway("the user service does not answer, try again") from error
+        tier = "verified" if profile.kyc == user_pb2.KYC_VERIFIED else "unverified"
+        describe(tier=tier, account_since=profile.created_at.ToDatetime(UTC))
+        return profile

@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import grpc
+import sentry_sdk
 from grpc import StatusCode
 from pymongo.errors import ConnectionFailure
 from reelback.v1 import payment_pb2, payment_pb2_grpc
 from reelback_common import faults
 from reelback_common.refusals import refusing
+from reelback_telemetry import business
 from reelback_telemetry.context import set_player
+from reelback_telemetry.operations import tag_business_operation
 
 from reelback_payment import limits
 from reelback_payment.failures import Failures
@@ -50,6 +53,9 @@ REFUSALS = {
     UserAway: StatusCode.UNAVAILABLE,
 }
 UNAVAILABLE = (ConnectionFailure,)
+FIRST_GAME = {(Kind.DEPOSIT, 1): "deposited", (Kind.BET, 2): "played"}
+"""Steps of a funnel that begins with the registration: what the first entries of a wallet are. Who deposits twice
+before playing is not counted as having played: only a search of the ledger could tell."""
 STATES = {
     State.PENDING: payment_pb2.TRANSFER_STATE_PENDING,
     State.SETTLED: payment_pb2.TRANSFER_STATE_SETTLED,
@@ -71,18 +77,22 @@ class Payment(payment_pb2_grpc.PaymentServicer):
         self._players = players
         self._failures = failures
 
+    @tag_business_operation("deposit")
     async def Deposit(self, request: payment_pb2.MoveRequest, context: Context) -> payment_pb2.Entry:
         """Money comes in from outside."""
         return await self._move(Kind.DEPOSIT, request, context, self._check_deposit)
 
+    @tag_business_operation("withdrawal")
     async def Withdraw(self, request: payment_pb2.MoveRequest, context: Context) -> payment_pb2.Entry:
         """Money goes out."""
         return await self._move(Kind.WITHDRAWAL, request, context, self._check_withdrawal)
 
+    @tag_business_operation("charge")
     async def Charge(self, request: payment_pb2.MoveRequest, context: Context) -> payment_pb2.Entry:
         """A bet is taken."""
         return await self._move(Kind.BET, request, context, _fail_on_purpose)
 
+    @tag_business_operation("payout")
     async def Payout(self, request: payment_pb2.MoveRequest, context: Context) -> payment_pb2.Entry:
         """A win is paid."""
         return await self._move(Kind.WIN, request, context)
@@ -155,10 +165,14 @@ class Payment(payment_pb2_grpc.PaymentServicer):
         async with refusing(context, REFUSALS, UNAVAILABLE):
             move = asked(request.request_id, request.player_id, kind, request.amount, request.reference)
             set_player(move.player_id)
+            sentry_sdk.add_breadcrumb(category="payment", message=f"{kind}: asked for")
             async with self._failures.recorded(move):
                 if check:
                     await check(move)
                 entry = await self._wallets.move(move)
+            sentry_sdk.add_breadcrumb(category="payment", message=f"{kind}: moved")
+            if step := FIRST_GAME.get((kind, entry.sequence)):
+                business.track_conversion_funnel("first game", step)
         return entry_message(entry)
 
     async def _check_deposit(self, move: Move) -> None:

@@ -21,8 +21,10 @@ from datetime import UTC, datetime, timedelta
 
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
-from reelback_common.events import Outgoing, trace_headers
+from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
+from reelback_telemetry.context import describe
+from reelback_telemetry.messaging import trace_headers
 
 from reelback_payment.ledger import Ledger, entry
 from reelback_payment.limits import DEFAULT, NEVER, UNSET, Day, Held, Limits, Raise, wish
@@ -67,6 +69,7 @@ class Wallets:
         trace = trace_headers()
         for attempt in range(ATTEMPTS):
             wallet = await self.wallet(move.player_id)
+            describe(balance=wallet.balance)
             if known := await self._find(wallet, move.request_id):
                 return confirm(known, move)
             change = decide(wallet, move, datetime.now(UTC), trace)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from reelback_telemetry import consent
 from reelback_telemetry.propagation import BAGGAGE, SENTRY_TRACE, TRACE
 from reelback_telemetry.sampling import drawn
 
@@ -20,9 +21,13 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 def carrier(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The trace headers of a request of ASGI that are passed on: ids, whether it was drawn, and baggage."""
+    """The headers of a request of ASGI that are passed on: the trace's ids, whether it was drawn, baggage, and whether
+    the person refuses to be known."""
+    headers = list(headers)
     found = {key.decode("latin-1"): value.decode("latin-1").strip() for key, value in headers if key in _NAMES}
     kept = {BAGGAGE: found[BAGGAGE]} if BAGGAGE in found else {}
+    if consent.refused_by(headers):
+        kept[consent.HEADER] = consent.REFUSED
     match = _TRACEPARENT.fullmatch(found.get(TRACEPARENT, "")) or SENTRY_TRACE.fullmatch(found.get(TRACE, ""))
     return kept | ({TRACEPARENT: f"00-{match[1]}-{match[2]}-{drawn():02x}"} if match else {})
 

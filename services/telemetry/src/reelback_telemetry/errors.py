@@ -8,13 +8,11 @@ from typing import Any, Literal
 import sentry_sdk
 from sentry_sdk.utils import event_from_exception
 
-from reelback_telemetry import plain, runtime
+from reelback_telemetry import consent, plain, runtime, scrubbing
+from reelback_telemetry import context as contexts
 from reelback_telemetry.operations import OPERATION
 
 Level = Literal["error", "fatal"]
-
-USER_CLASS = "user.class"
-"""The tag with a class of users: "vip"."""
 
 
 def capture_custom_exception(
@@ -48,11 +46,20 @@ def capture_unhandled(error: BaseException, level: Level = "error") -> None:
 
 
 def completed(event: Any) -> Any:
-    """The event with the state of the process, and where an operation is known with a fingerprint of operation, error
-    type and user class."""
+    """The event with the state of the process; where an operation is known, it is grouped by that, error type and the
+    player's tier, too. Without Sentry's own grouping two bugs of an operation would be one issue."""
     event.setdefault("contexts", {})["runtime_state"] = runtime.state()
     tags = event.get("tags") or {}
     values = (event.get("exception") or {}).get("values") or []
     if OPERATION in tags and values and not event.get("fingerprint"):
-        event["fingerprint"] = [tags[OPERATION], values[-1].get("type") or "", tags.get(USER_CLASS, "")]
-    return event
+        kind = values[-1].get("type") or ""
+        event["fingerprint"] = ["{{ default }}", tags[OPERATION], kind, tags.get(contexts.TIER, "")]
+    return _impersonal(event) if consent.TAG in tags else event
+
+
+def _impersonal(event: Any) -> Any:
+    """The event of a request without consent: no user, no breadcrumb of what the user did, no network of an address."""
+    event.pop("user", None)
+    crumbs = event.get("breadcrumbs") or {}
+    kept = [it for it in crumbs.get("values") or [] if it.get("category") not in consent.PERSONAL]
+    return scrubbing.without_addresses({**event, "breadcrumbs": {**crumbs, "values": kept}})

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import sentry_sdk
 from opentelemetry import trace
+from opentelemetry.trace import Span, Status, StatusCode
 
-from reelback_telemetry import plain
+from reelback_telemetry import context, plain
 from reelback_telemetry.seldom import Seldom
 
 OPERATION = "business.operation"
@@ -29,8 +30,8 @@ _slow = Seldom(SLOW_SECONDS)
 
 
 def tag_business_operation(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a function, asynchronous or not: what goes wrong in it is grouped by this name, error type and user
-    class, and its span has the name."""
+    """Decorate a function, asynchronous or not: what goes wrong in it is grouped by this name, error type and the
+    player's tier, and its span has the name."""
     return _around(lambda: _tagged(plain.text(name)))
 
 
@@ -40,16 +41,30 @@ def monitor_performance(name: str, threshold_ms: float) -> Callable[[Callable[P,
 
 
 @contextmanager
+def _span(name: str, attributes: Mapping[str, str]) -> Iterator[Span]:
+    """A span that has failed when an exception leaves it, unless that is an answer."""
+    with _tracer.start_as_current_span(
+        name, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield span
+        except Exception as error:
+            if not context.expects(error):
+                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
+
+
+@contextmanager
 def _tagged(name: str) -> Iterator[None]:
     sentry_sdk.get_isolation_scope().set_tag(OPERATION, name)
-    with _tracer.start_as_current_span(name, attributes={OPERATION: name}, record_exception=False):
+    with _span(name, {OPERATION: name}):
         yield
 
 
 @contextmanager
 def _timed(name: str, threshold_ms: float) -> Iterator[None]:
     started = time.perf_counter()
-    with _tracer.start_as_current_span(name, record_exception=False) as span:
+    with _span(name, {}) as span:
         try:
             yield
         finally:

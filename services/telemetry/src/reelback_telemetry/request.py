@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import sentry_sdk
-from opentelemetry import context, propagate, trace
+from opentelemetry import context as contexts
+from opentelemetry import propagate, trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 from sentry_sdk.sessions import track_session
 
-from reelback_telemetry import errors, loops
+from reelback_telemetry import consent, context, errors, loops
 
 log = logging.getLogger(__name__)
 _tracer = trace.get_tracer(__name__)
@@ -46,7 +47,9 @@ def request(
         scope.generate_propagation_context(
             {"sentry-trace": f"{trace.format_trace_id(of.trace_id)}-{trace.format_span_id(of.span_id)}"}
         )
-        token = context.attach(trace.set_span_in_context(span, caller))
+        token = contexts.attach(context.of_request(span, expected, caller))
+        if not consent.given():
+            consent.refuse()
         began = time.monotonic()
         try:
             yield span
@@ -59,5 +62,5 @@ def request(
             raise
         finally:
             loops.report_blocked(began)
-            context.detach(token)
+            contexts.detach(token)
             span.end()

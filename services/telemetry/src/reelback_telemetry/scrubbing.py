@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -51,18 +52,30 @@ def _network(found: re.Match[str]) -> str:
     return found[0]
 
 
-def tree(value: Any) -> Any:
-    """A copy of nested dicts and lists in which every text is scrubbed and anonymised, and whatever has a secret's name
-    is gone."""
+def _nothing_of(found: re.Match[str]) -> str:
+    with suppress(ValueError):
+        ip_address(found[0])
+        return "[address]"
+    return found[0]
+
+
+def tree(value: Any, cleaned: Callable[[str], str] = lambda it: anonymised(text(it))) -> Any:
+    """A copy of nested dicts and lists in which every text is scrubbed and anonymised, or `cleaned`, and whatever has a
+    secret's name is gone."""
     match value:
         case str():
-            return anonymised(text(value))
+            return cleaned(value)
         case dict():
             return {
-                key: item if key in _HARMLESS else SCRUBBED if _SECRET_KEY.search(str(key)) else tree(item)
+                key: item if key in _HARMLESS else SCRUBBED if _SECRET_KEY.search(str(key)) else tree(item, cleaned)
                 for key, item in value.items()
             }
         case list() | tuple():
-            return [tree(item) for item in value]
+            return [tree(item, cleaned) for item in value]
         case _:
             return value
+
+
+def without_addresses(value: Any) -> Any:
+    """A copy of nested dicts and lists without the network of an IP address, too."""
+    return tree(value, lambda it: _ADDRESS.sub(_nothing_of, it))

@@ -29,9 +29,10 @@ from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
 from sentry_sdk.integrations.otlp import OTLPIntegration
 from sentry_sdk.integrations.threading import ThreadingIntegration
 from sentry_sdk.profiler import continuous_profiler
-from sentry_sdk.utils import Dsn
+from sentry_sdk.utils import BadDsn, Dsn
 
-from reelback_telemetry import errors, logs, sampling, scrubbing
+from reelback_telemetry import counts, errors, logs, sampling, scrubbing
+from reelback_telemetry.consent import ConsentHeader
 from reelback_telemetry.propagation import SentryHeaders
 
 EXPORT_SECONDS = 5.0
@@ -81,6 +82,7 @@ class Telemetry:
         """Flush spans, errors, logs, metrics, sessions and the profile."""
         if self._provider is None:
             return
+        counts.flush()
         # The provider itself would wait half a minute for a backend that is away.
         for end in (continuous_profiler.stop_profiler, self._provider.shutdown):
             last = threading.Thread(target=end, daemon=True)
@@ -117,6 +119,11 @@ def start(
     `sampling.PROFILE_RATES` says. Not `enabled`: there is neither a span nor an error to send, only logs. ValueError
     for a DSN or a rate that is none.
     """
+    if dsn:
+        try:
+            Dsn(dsn)
+        except BadDsn as error:
+            raise ValueError(f"dsn: {error}") from None
     release = release or f"{service}@0.0.0"
     logs.configure(service, release, log_level, quiet=_BACKEND_LOGGERS)
     if not enabled:
@@ -130,13 +137,14 @@ def start(
         provider.add_span_processor(sampling.KeptSpans(batches))
     trace.set_tracer_provider(provider)
     _start_sentry(dsn, release, environment, in_app, sampling.profile_rate(environment, profile_rate))
-    # The last one wins when a caller sends both: traceparent also has the state of other people's tracers.
-    set_global_textmap(CompositePropagator([SentryHeaders(), TraceContextTextMapPropagator()]))
+    # The last of the first two wins when a caller sends both: traceparent also has the state of other people's tracers.
+    set_global_textmap(CompositePropagator([SentryHeaders(), TraceContextTextMapPropagator(), ConsentHeader()]))
     return Telemetry(provider)
 
 
 def flush() -> None:
     """Send what there is, and give up after a few seconds. Blocks: on an event loop, in a thread."""
+    counts.flush()
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         provider.force_flush(int(1000 * CLOSE_SECONDS))

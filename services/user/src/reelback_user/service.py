@@ -18,11 +18,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from reelback.v1 import user_pb2, user_pb2_grpc
 from reelback_common import faults
 from reelback_common.debug_endpoints import ROLE
-from reelback_common.events import Outgoing, trace_headers
+from reelback_common.events import Outgoing
 from reelback_common.refusals import Wait, refusing
 from reelback_common.verification import email_code
-from reelback_telemetry import security
-from reelback_telemetry.context import set_player
+from reelback_telemetry import business, security
+from reelback_telemetry.context import describe, set_player
+from reelback_telemetry.messaging import trace_headers
+from reelback_telemetry.operations import tag_business_operation
 
 from reelback_user import passwords
 from reelback_user.accounts import (
@@ -30,6 +32,7 @@ from reelback_user.accounts import (
     Contention,
     Denied,
     Invalid,
+    Kyc,
     NotNow,
     Taken,
     Unknown,
@@ -80,6 +83,7 @@ class User(user_pb2_grpc.UserServicer):
         self._testers = testers
         self._offer = offer
 
+    @tag_business_operation("registration")
     async def Register(self, request: user_pb2.RegisterRequest, context: Context) -> user_pb2.Profile:
         """A new player, not signed in yet."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
@@ -91,8 +95,12 @@ class User(user_pb2_grpc.UserServicer):
             registered = change(account, account.created_at, trace_headers())
             await self._accounts.add(account, registered)
             self._offer(registered.event())
+        set_player(account.player_id)
+        sentry_sdk.add_breadcrumb(category="auth", message="registered")
+        business.track_conversion_funnel("first game", "registered")
         return _profile(account)
 
+    @tag_business_operation("sign-in")
     async def SignIn(self, request: user_pb2.SignInRequest, context: Context) -> user_pb2.Session:
         """A session for a password."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
@@ -101,10 +109,12 @@ class User(user_pb2_grpc.UserServicer):
             account = await self._accounts.by_email(email)
             known = await passwords.matches(account.password_hash if account else None, request.password)
             if account is None or not known:
+                sentry_sdk.add_breadcrumb(category="auth", message="the password was wrong")
                 await self._attempts.failed(attempt)
                 raise Denied("email or password is wrong")
             await self._attempts.succeeded(attempt)
             set_player(account.player_id)
+            _describe(account)
             sentry_sdk.add_breadcrumb(category="auth", message="signed in")
             tester = account.email_verified and account.email in self._testers
             return _session(await self._sessions.open(account.player_id, ROLE if tester else ""))
@@ -119,12 +129,14 @@ class User(user_pb2_grpc.UserServicer):
             if session is None:
                 raise Denied("the session has ended, sign in again")
         set_player(session.player_id)
+        sentry_sdk.add_breadcrumb(category="auth", message="the session is open")
         return _session(session)
 
     async def SignOut(self, request: user_pb2.SignOutRequest, context: Context) -> user_pb2.SignOutResponse:
         """The session is over."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
             await self._sessions.close(request.session_id)
+        sentry_sdk.add_breadcrumb(category="auth", message="signed out")
         return user_pb2.SignOutResponse()
 
     async def GetProfile(self, request: user_pb2.GetProfileRequest, context: Context) -> user_pb2.Profile:
@@ -164,6 +176,8 @@ class User(user_pb2_grpc.UserServicer):
         account = await self._accounts.by_id(player_id)
         if account is None:
             raise Unknown("player_id: no such player")
+        set_player(account.player_id)
+        _describe(account)
         return account
 
     async def _change_kyc(self, account: Account) -> None:
@@ -171,6 +185,11 @@ class User(user_pb2_grpc.UserServicer):
         if not await self._accounts.change_kyc(account, changed):
             raise Contention("kyc: it was changed at the same moment, look again")
         self._offer(changed.event())
+
+
+def _describe(account: Account) -> None:
+    tier = "verified" if account.kyc is Kyc.VERIFIED else "unverified"
+    describe(tier=tier, account_since=account.created_at)
 
 
 def _now() -> datetime:

@@ -19,6 +19,7 @@ from pymongo.errors import DuplicateKeyError
 from redis.asyncio import Redis
 from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
+from reelback_telemetry import cache
 
 from reelback_user.accounts import Account, Kyc, Taken
 from reelback_user.events import Change
@@ -129,6 +130,7 @@ class Sessions:
     async def find(self, session_id: str) -> Session | None:
         """The session, unless it was closed or has run out."""
         value = await self._redis.get(_key(session_id))
+        cache.looked_up("sessions", hit=value is not None)
         if value is None:
             return None
         player_id, expires_at, *roles = str(value).split()
