@@ -17,7 +17,7 @@ from reelback_telemetry import context, plain
 from reelback_telemetry.seldom import Seldom
 
 OPERATION = "business.operation"
-"""The tag of the operation that was begun last in a request: with it an event's fingerprint begins."""
+"""The tag of the operation that was begun last in a request: it is part of the fingerprint."""
 
 SLOW_SECONDS = 60.0
 """Slow work of one name is told once in this time."""
