@@ -22,6 +22,11 @@ async def refused(body: bytes, context: Any) -> bytes:
     raise AssertionError
 
 
+async def silent(body: bytes, context: Any) -> bytes:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
 async def many(body: bytes, context: Any) -> AsyncIterator[bytes]:
     yield body
     yield body
@@ -39,6 +44,7 @@ async def echoed(bodies: AsyncIterator[bytes], context: Any) -> AsyncIterator[by
 METHODS: dict[str, Any] = {
     "One": grpc.unary_unary_rpc_method_handler(one),
     "Refused": grpc.unary_unary_rpc_method_handler(refused),
+    "Silent": grpc.unary_unary_rpc_method_handler(silent),
     "Many": grpc.unary_stream_rpc_method_handler(many),
     "Taken": grpc.stream_unary_rpc_method_handler(taken),
     "Echoed": grpc.stream_stream_rpc_method_handler(echoed),
@@ -63,9 +69,10 @@ async def main() -> None:
                 await channel.unary_unary("/test.Ways/Refused")(b"")
             except grpc.aio.AioRpcError:
                 sentry_sdk.capture_message("a call was refused")
-            waiting = asyncio.ensure_future(channel.unary_unary("/test.Ways/One")(b"", timeout=0.0))
-            await asyncio.wait([waiting])
-            assert waiting.exception() is not None
+            try:
+                await channel.unary_unary("/test.Ways/Silent")(b"", timeout=0.1)
+            except grpc.aio.AioRpcError as error:
+                assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await server.stop(0)
 
 

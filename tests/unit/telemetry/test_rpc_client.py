@@ -29,7 +29,7 @@ def test_calls_of_all_kinds_are_spans_with_their_outcome_and_go_on_with_the_trac
             ("test.Ways/Taken", 0, 0),
             ("test.Ways/Echoed", 0, 0),
             ("test.Ways/Refused", 5, 2),
-            ("test.Ways/One", 4, 2),
+            ("test.Ways/Silent", 4, 2),
         ]
         assert {span.parent_id for span in calls} == {segment.span_id}
         assert "own=kept" in outside
