@@ -144,6 +144,11 @@ export const texts = {
     slow: "The house takes too long to answer. Try again in a moment.",
     nonsense: "The house gave an answer that makes no sense. Try again in a moment.",
     failed: "Something failed on our side. Your money is safe: try again, nothing happens twice.",
+    /** What services say in words for programs: minor units, names of fields. */
+    known: [
+      [/^the balance of \d+ does not cover/, "Your balance does not cover that."],
+      [/^kyc: the player must be verified/, "Hand in your documents first: that is on the Account page."],
+    ] as readonly (readonly [RegExp, string])[],
     tooMuch: (seconds: number) =>
       seconds === 1
         ? "That was a little fast. Try again in a second."

@@ -22,6 +22,7 @@ export function problemOf(body: ProblemBody, retryAfter = ""): Problem {
   const { status, detail, errors } = body;
   if (status === 429) return new Problem(texts.problems.tooMuch(Number.parseInt(retryAfter, 10) || 1), status);
   if (status >= 500) return new Problem(texts.problems.failed, status);
+  for (const [said, sentence] of texts.problems.known) if (said.test(detail)) return new Problem(sentence, status);
   const fields: Record<string, string> = {};
   for (const error of errors ?? []) fields[error.field] = sentence(error.message);
   const [, field, rest] = /^([a-z_]+): (.+)$/s.exec(detail) ?? [];

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,6 @@ def _acceptable(header: str) -> set[str]:
     found = set()
     for part in header.lower().split(","):
         encoding, _, parameter = part.partition(";")
-        weight = parameter.strip().removeprefix("q=").rstrip("0").rstrip(".")
-        if encoding.strip() and not (parameter and weight == ""):
+        if not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", parameter):
             found.add(encoding.strip())
     return found
