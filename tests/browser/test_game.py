@@ -1,0 +1,140 @@
+"""The game as a player has it: the pages in a browser, on the whole stack."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from reelback_local import site
+
+from tests.browser import chromium
+from tests.browser.chromium import Page
+from tests.local.stack import Stack, until
+
+pytestmark = pytest.mark.skipif(chromium.executable() is None, reason="there is no chromium on the PATH")
+
+FIRST_LOAD = 120_000
+"""Bytes, compressed, until the game can be played."""
+
+PASSWORD = "correct horse battery staple"
+NAME = "<b>Ada</b>"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack.running(tmp_path_factory.mktemp("stack")) as it:
+        yield it
+
+
+@pytest.fixture
+def page(stack: Stack, tmp_path: Path) -> Iterator[Page]:
+    """A player who has registered and has money, at the machine."""
+    with chromium.page(tmp_path) as it:
+        it.open(f"{stack.url('web')}/")
+        it.click("button.link")
+        it.fill("display_name", NAME)
+        it.fill("email", f"{secrets.token_hex(6)}@players.example")
+        it.fill("password", PASSWORD)
+        it.click("form button")
+        it.click("a[href='#/wallet']")
+        it.fill("amount", "20")
+        it.click(".card form button")
+        it.wait(".done")
+        it.click("a[href='#/play']")
+        it.wait(".connection.live")
+        yield it
+
+
+def spin(page: Page, clicks: int = 1) -> None:
+    page.click("button.spin", clicks)
+    page.wait(".cabinet[aria-busy=false]")
+
+
+def rounds(page: Page) -> int:
+    page.click("a[href='#/history']")
+    page.wait("h2")
+    page.wait("tbody tr")
+    found: int = page.run("document.querySelector('tbody').rows.length")
+    return found
+
+
+def token(page: Page) -> str:
+    return str(page.run("JSON.parse(sessionStorage['reelback.session']).token"))
+
+
+def bets(page: Page) -> list[dict[str, Any]]:
+    """The bets that went over the WebSocket, and over HTTP when there was none."""
+    page.run("1")  # what came meanwhile is read with an answer
+    frames = [e["params"]["response"] for e in page.events if e["method"] == "Network.webSocketFrameSent"]
+    posts = [e["params"]["request"] for e in page.events if e["method"] == "Network.requestWillBeSent"]
+    sent = [frame["payloadData"] for frame in frames]
+    sent += [p["postData"] for p in posts if p["method"] == "POST" and p["url"].endswith("/spins")]
+    return [json.loads(text) for text in sent]
+
+
+def test_a_double_click_is_one_bet_and_its_trace_begins_with_the_click(stack: Stack, page: Page) -> None:
+    spin(page, clicks=2)
+    (bet,) = bets(page)
+    assert rounds(page) == 1
+    trace = bet["trace"]["traceparent"].split("-")[1]
+
+    def tree() -> dict[str, Any] | None:
+        found = stack.sentry(f"trace/{trace}/")
+        return found[0] if len(found) == 1 and found[0].get("op") == "ui.action.click" else None
+
+    def services(span: dict[str, Any]) -> set[str]:
+        below = [services(child) for child in span["children"]]
+        return {str(span.get("additional_attributes", {}).get("service.name"))}.union(*below)
+
+    click = until(tree, "the click as the root of the whole trace", 60)
+    assert {"gateway", "user", "game", "payment"} <= services(click)
+    assert page.complaints() == []
+
+
+def test_what_a_player_is_called_is_text_and_after_signing_out_there_is_nothing_to_go_back_to(page: Page) -> None:
+    page.click("a[href='#/account']")
+    page.wait("dd")
+    assert page.text("dd") == NAME
+    page.click("header button.quiet:last-child")
+    page.wait(".front")
+    page.run("history.back()")
+    until(lambda: page.run("location.hash") == "#/play", "the address before")
+    assert page.text("h1") == "Sign in"
+    assert page.run("sessionStorage.length") == 0
+
+
+def test_a_session_that_ends_in_the_middle_leads_to_the_sign_in(stack: Stack, page: Page) -> None:
+    headers = {"Authorization": f"Bearer {token(page)}"}
+    assert httpx2.delete(f"{stack.url('gateway')}/api/v1/sessions", headers=headers).status_code == 204
+    page.click("button.spin")
+    page.wait(".front")
+    assert "session has ended" in page.text(".notice")
+
+
+def test_a_spin_of_which_nothing_was_heard_is_asked_for_again_and_played_once(page: Page) -> None:
+    page.offline(True)
+    page.click("button.spin")
+    page.wait(".connection.waiting", 60)
+    page.wait(".verdict .problem", 60)
+    assert page.text(".verdict").endswith(".")
+    page.offline(False)
+    page.wait(".connection.live", 60)
+    spin(page)
+    assert page.text(".verdict .problem") == ""
+    assert len({bet["request_id"] for bet in bets(page)}) == 1
+    assert rounds(page) == 1
+
+
+def test_the_first_load_is_small() -> None:
+    folder = site.built()
+    assert folder
+    html = (folder / "index.html").read_text()
+    asked = [file for file in (folder / "assets").iterdir() if f"/assets/{file.name}" in html]
+    assert asked
+    assert sum(len(gzip.compress(file.read_bytes(), 9)) for file in asked) < FIRST_LOAD
