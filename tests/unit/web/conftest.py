@@ -20,7 +20,7 @@ import pytest
 from tests.unit.common.ports import free_port
 
 SCRIPT = b"console.log('spin');\n" * 50
-KEY = "a-key-of-browsers"
+KEY = "a_key_of_browsers"
 
 
 @dataclass

@@ -100,6 +100,7 @@ def test_settings_are_told_at_run_time(start: Start) -> None:
         ("GATEWAY_ADDRESS", "http://gateway:8080"),
         ("GATEWAY_ADDRESS", "a b; script-src *"),
         ("BROWSER_DSN", "https://sentry.example/1"),
+        ("BROWSER_DSN", "https://a-key@sentry.example/1"),
         ("BROWSER_SAMPLE_RATE", "2"),
         ("SITE_FOLDER", "/nowhere"),
         ("SITE_FOLDER", os.path.dirname(__file__)),

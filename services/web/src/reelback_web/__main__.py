@@ -46,8 +46,9 @@ class Settings(settings.ServiceSettings):
     @field_validator("browser_dsn")
     @classmethod
     def _is_browser_dsn(cls, value: str) -> str:
-        if value:
-            Dsn(value)  # raises BadDsn, a ValueError, which says what is missing
+        # Dsn raises BadDsn, a ValueError, which says what is missing.
+        if value and not re.fullmatch(r"\w+", Dsn(value).public_key, re.ASCII):
+            raise ValueError("browsers' SDK takes letters, digits and _ in a public key, and nothing else")
         return value
 
 
