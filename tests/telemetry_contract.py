@@ -50,6 +50,7 @@ SERVICES: Mapping[str, Service] = {
     "analytics": Service(_ALWAYS | {"metrics"}),
     "notification": Service(_ALWAYS),
     "mailbox": Service(_ALWAYS),
+    "web": Service(_ALWAYS),
 }
 
 EDGES = frozenset(

@@ -93,6 +93,7 @@ def test_helm_finds_nothing_to_complain_about(helm: Helm) -> None:
         ("version=latest", "/version"),
         ("environment=a/b", "/environment"),
         ("sentry.dsn=example.com", "/sentry/dsn"),
+        ("sentry.browserDsn=example.com", "/sentry/browserDsn"),
         ("sentry.token=abc", "'token' not allowed"),
         ("otlp.endpoint=collector:4317", "/otlp/endpoint"),
         ("stores.redis.url=http://cache", "/stores/redis/url"),

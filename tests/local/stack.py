@@ -52,7 +52,7 @@ class Stack:
         while True:
             offset = random.randrange(3100, 5600)  # below the ports that the kernel gives to clients
             mine = {"REELBACK_HOME": str(folder), "REELBACK_PORT_OFFSET": str(offset), **more}
-            if ports.taken(plan(values.load(), mine, home)) is None:
+            if ports.taken(plan(values.load(), mine, home, folder)) is None:
                 return cls(home, offset, {**os.environ, **mine})
 
     @classmethod
@@ -129,6 +129,12 @@ class Stack:
         """What the mailbox has taken, the newest first."""
         mails: list[dict[str, Any]] = httpx2.get(f"{self.url('mailbox')}/api/messages", timeout=10).json()
         return mails
+
+    def page(self) -> str:
+        """The page of the game."""
+        answer = httpx2.get(self.url("web"), timeout=10)
+        assert answer.status_code == 200, answer.text
+        return answer.text
 
     def text(self, mail: Mapping[str, Any]) -> str:
         """The words of a mail."""

@@ -85,6 +85,17 @@ wherever it is asked for, so that a pod's checksum is of what is installed.
 {{- end }}
 {{- end }}
 
+{{/* The DSN for what browsers report, in a project of its own; empty where nothing takes it. */}}
+{{- define "reelback.browserDsn" -}}
+{{- if or .Values.sentry.browserDsn .Values.sentry.dsn }}
+{{- .Values.sentry.browserDsn }}
+{{- else }}
+{{- $owner := include "reelback.secretOf" (list (include "reelback.services" . | fromYaml) "MINISENTRY_BROWSER_KEY") }}
+{{- $key := include "reelback.drawn" (list . $owner "MINISENTRY_BROWSER_KEY") | b64dec }}
+{{- printf "http://%s@minisentry-ingest:%v/2" $key .Values.services.minisentry.ingestPort }}
+{{- end }}
+{{- end }}
+
 {{/* The image of list (root, name, image of its own or nothing). */}}
 {{- define "reelback.image" -}}
 {{- $values := (index . 0).Values }}

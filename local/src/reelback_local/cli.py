@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from reelback_local import launch, play, report
+from reelback_local import launch, play, report, site
 from reelback_local.control import Control, ControlError, NotRunning
 from reelback_local.files import write
 from reelback_local.launch import AlreadyRunning, Launched, StackError, launched
@@ -70,6 +70,7 @@ def demo(file: Scenario, keep: Annotated[bool, typer.Option("--keep", help="leav
 
 async def _up() -> int:
     home = Home.default()
+    await _pages()
     async with launched(home) as stack:
         try:
             await _start(stack)
@@ -80,6 +81,15 @@ async def _up() -> int:
         stack.stay()
         await _where(home)
     return 0
+
+
+async def _pages() -> None:
+    """Build the pages of web, the first time. Without them the stack still starts."""
+    try:
+        with console.status("building the pages of the game"):
+            await site.build()
+    except site.SiteError as error:
+        console.print(f"the game in a browser will not be there: {error}", markup=False)
 
 
 async def _start(stack: Launched) -> None:
@@ -152,6 +162,7 @@ async def _reconcile() -> int:
 async def _demo(file: Path, keep: bool) -> int:
     manifests = play.read(file)
     home = Home.default()
+    await _pages()
     async with launched(home) as stack:
         try:
             await _start(stack)

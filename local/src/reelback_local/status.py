@@ -21,13 +21,14 @@ class Process(BaseModel):
 class StackStatus(BaseModel):
     """`pid` is the supervisor's; `environment` is Sentry's.
 
-    `gateway`, `minisentry` and `mailbox` are URLs, of the latter two None when they are not part of the stack;
+    `web`, `gateway`, `minisentry` and `mailbox` are URLs, or None when they are not part of the stack;
     `own_stores` are the stores that it was given the address of.
     """
 
     pid: int
     state: str
     environment: str
+    web: str | None
     gateway: str
     minisentry: str | None
     mailbox: str | None

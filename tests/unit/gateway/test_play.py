@@ -67,6 +67,8 @@ async def test_the_token_may_be_a_subprotocol(gateway: Gateway) -> None:
         ({"request_id": "s", "bet": 10.0}, 422, "bet: "),
         ({"request_id": "s"}, 422, "bet: Field required"),
         ({"request_id": "s", "bet": 5, "tip": 1}, 422, "tip: "),
+        ({"request_id": "s", "bet": 5, "trace": {"host": "x"}}, 422, "trace.host"),
+        ({"request_id": "s", "bet": 5, "trace": {"baggage": "x" * 1025}}, 422, "trace.baggage: "),
         ({"request_id": "s", "bet": 1000}, 409, "the balance of 500 does not cover 1000"),
         ("{", 422, "body: Invalid JSON"),
         (b"\xff", 422, "body: "),
@@ -134,3 +136,27 @@ async def test_a_connection_is_one_trace_and_each_message_a_request_of_it(
     spin = ["reelback.v1.User/CheckSession", "reelback.v1.Payment/Charge", "reelback.v1.Game/Spin", "WEBSOCKET spin"]
     assert names == ["reelback.v1.User/CheckSession", f"WEBSOCKET {API}/play", *spin, *spin]
     assert all(span.parent is None or span.parent.is_remote for span in served)
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+CLICK = "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(
+    "headers", [{"traceparent": f"00-{TRACE}-{CLICK}-01"}, {"sentry-trace": f"{TRACE}-{CLICK}-0", "baggage": "a=b"}]
+)
+async def test_a_bet_goes_on_with_the_trace_that_it_names(
+    gateway: Gateway, spans: InMemorySpanExporter, headers: dict[str, str]
+) -> None:
+    token = await player(gateway)
+    async with opened(gateway) as socket:
+        await say(socket, {"token": token})
+        spans.clear()
+        assert "round" in await say(socket, {"request_id": "s1", "bet": 5, "trace": headers})
+        traced = {f"{span.context.trace_id:032x}" for span in spans.get_finished_spans()}
+        spans.clear()
+        assert "round" in await say(socket, {"request_id": "s2", "bet": 5, "trace": {"traceparent": "00-nonsense"}})
+        not_traced = {f"{span.context.trace_id:032x}" for span in spans.get_finished_spans()}
+    assert traced == {TRACE}
+    assert len(not_traced) == 1
+    assert TRACE not in not_traced

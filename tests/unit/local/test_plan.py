@@ -72,6 +72,26 @@ def test_a_services_own_variable_is_the_callers_where_it_has_one(home: Home) -> 
     }
 
 
+def test_web_gets_its_pages_and_what_they_call_at_the_ports_of_this_stack(home: Home, tmp_path: Path) -> None:
+    stack = plan(values.load(), {"REELBACK_PORT_OFFSET": "100"}, home, tmp_path)
+    web = stack.instance("web", "web", "web@1.4.0", stack.services["web"].env, stack.ports("web"))
+    assert web.env["GATEWAY_ADDRESS"] == f"127.0.0.1:{stack.ports('gateway')[0]}"
+    assert web.env["SITE_FOLDER"] == str(tmp_path)
+    key = home.secrets(["MINISENTRY_BROWSER_KEY"])["MINISENTRY_BROWSER_KEY"]
+    assert web.env["BROWSER_DSN"] == f"http://{key}@127.0.0.1:8191/2"
+    assert f"http://127.0.0.1:{web.port}" in stack.services["gateway"].env["CORS_ORIGINS"]
+    assert "BROWSER_DSN" not in _first(stack, "payment").env
+
+
+def test_without_its_pages_web_stays_out(home: Home) -> None:
+    assert "web" not in plan(values.load(), {}, home).services
+
+
+def test_what_browsers_report_goes_to_no_sentry_of_ones_own_unless_it_is_said(home: Home, tmp_path: Path) -> None:
+    for given, expected in ({"SENTRY_DSN": OWN}, ""), ({"SENTRY_DSN": OWN, "BROWSER_DSN": f"{OWN}8"}, f"{OWN}8"):
+        assert _first(plan(values.load(), given, home, tmp_path), "web").env["BROWSER_DSN"] == expected
+
+
 def test_a_sentry_of_ones_own_replaces_minisentry(home: Home) -> None:
     stack = plan(values.load(), {"SENTRY_DSN": OWN, "SENTRY_ENVIRONMENT": "laptop"}, home)
     assert "minisentry" not in stack.services

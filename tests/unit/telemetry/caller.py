@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -69,10 +70,8 @@ async def main() -> None:
                 await channel.unary_unary("/test.Ways/Refused")(b"")
             except grpc.aio.AioRpcError:
                 sentry_sdk.capture_message("a call was refused")
-            try:
+            with suppress(grpc.aio.AioRpcError):
                 await channel.unary_unary("/test.Ways/Silent")(b"", timeout=0.1)
-            except grpc.aio.AioRpcError as error:
-                assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await server.stop(0)
 
 

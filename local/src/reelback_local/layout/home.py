@@ -97,7 +97,8 @@ class Home:
         """The secrets of these names: made up the first time, kept for the next."""
         file = self.folder / "secrets.json"
         kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-        wanted = {name: kept.get(name) or secrets.token_urlsafe(32) for name in names}
+        # Hexadecimal: in the public key of a DSN Sentry's SDK for browsers takes no dash.
+        wanted = {name: kept.get(name) or secrets.token_hex(32) for name in names}
         if not wanted.items() <= kept.items():
             write(file, json.dumps(kept | wanted, indent=1))
         return wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from reelback_local.stores.servers import SERVERS
 HOST = "127.0.0.1"
 MINISENTRY = "minisentry"
 MAILBOX = "mailbox"
+WEB = "web"
 LOADGEN = "loadgen"
 STACK = "REELBACK_PORT_OFFSET"
 OFFSET = 3000
@@ -108,8 +110,10 @@ class Plan:
         return Spec(LOADGEN, _module(LOADGEN), {"GATEWAY_URL": gateway, "LOAD_RPS": f"{rps:g}"})
 
 
-def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
+def plan(values: Values, environ: Mapping[str, str], home: Home, site: Path | None = None) -> Plan:
     """The stack of these values. What `environ` holds of a service's own variables replaces what they say.
+
+    `site` is the build of web's pages; without one web stays out.
 
     SENTRY_DSN is the team's own Sentry, and then minisentry stays out; so does a store whose address it holds, such as
     REDIS_URL. Raises ValueError for a port offset that is none.
@@ -117,15 +121,21 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
     offset = _offset(environ.get(STACK) or str(OFFSET))
     own = environ.get("SENTRY_DSN") or values.sentry.dsn
     urls = {name: environ.get(_variable(name)) or store.url for name, store in values.stores.items()}
-    replaced = {store.service for name, store in values.stores.items() if urls[name]} | ({MINISENTRY} if own else set())
+    out = {store.service for name, store in values.stores.items() if urls[name]}
+    out |= ({MINISENTRY} if own else set()) | (set() if site else {WEB})
     services = {
-        name: service.model_copy(update={"env": {key: environ.get(key) or text for key, text in service.env.items()}})
+        name: service.model_copy(
+            update={"env": {key: environ.get(key) or _moved(text, offset) for key, text in service.env.items()}}
+        )
         for name, service in values.services.items()
-        if name not in replaced
+        if name not in out
     }
     secrets = home.secrets(secret for service in services.values() for secret in service.secrets)
     ingest = None if own else (services[MINISENTRY].ingest_port or 0) + offset
     dsn = own or f"http://{secrets['MINISENTRY_KEY']}@{HOST}:{ingest}/1"
+    browser_dsn = environ.get("BROWSER_DSN") or values.sentry.browser_dsn
+    if not own and not browser_dsn:
+        browser_dsn = f"http://{secrets['MINISENTRY_BROWSER_KEY']}@{HOST}:{ingest}/2"
     common = {
         "HOST": HOST,
         "SENTRY_DSN": dsn,
@@ -170,6 +180,8 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
                 if values.stores[store].service == name
             },
             **{secret: secrets[secret] for secret in service.secrets},
+            **({"BROWSER_DSN": browser_dsn} if service.browsers else {}),
+            **({"SITE_FOLDER": str(site)} if name == WEB else {}),
         }
         for name, service in services.items()
     }
@@ -180,6 +192,11 @@ def plan(values: Values, environ: Mapping[str, str], home: Home) -> Plan:
 def _variable(store: str) -> str:
     """The variable with the address of a store: REDIS_TELEMETRY_URL."""
     return f"{store.upper().replace('-', '_')}_URL"
+
+
+def _moved(text: str, offset: int) -> str:
+    """A variable's text with the ports of this machine that it names moved as all are."""
+    return re.sub(r"\b(127\.0\.0\.1|localhost):(\d+)", lambda found: f"{found[1]}:{int(found[2]) + offset}", text)
 
 
 def _offset(text: str) -> int:

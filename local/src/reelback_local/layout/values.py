@@ -30,6 +30,7 @@ class Service(_Values):
     stores: tuple[str, ...] = ()
     env: dict[str, str] = {}
     secrets: tuple[str, ...] = ()
+    browsers: bool = False
 
 
 class Store(_Values):
@@ -44,9 +45,10 @@ class Store(_Values):
 
 
 class Sentry(_Values):
-    """Where telemetry goes; empty for minisentry."""
+    """Where telemetry goes; empty for minisentry. `browser_dsn` is for what browsers report."""
 
     dsn: str = ""
+    browser_dsn: str = ""
 
 
 class Otlp(_Values):

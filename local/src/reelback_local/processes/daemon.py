@@ -19,10 +19,10 @@ from typing import Any
 from aiohttp import web
 from reelback_operator.engine.model.workload import Change
 
-from reelback_local import lastrun
+from reelback_local import lastrun, site
 from reelback_local.layout import ports, values
 from reelback_local.layout.home import Home
-from reelback_local.layout.plan import HOST, MAILBOX, MINISENTRY, Plan, plan
+from reelback_local.layout.plan import HOST, MAILBOX, MINISENTRY, WEB, Plan, plan
 from reelback_local.lifeline import STAY, Progress
 from reelback_local.processes.child import StartError
 from reelback_local.processes.instances import Instances, Refused
@@ -118,6 +118,7 @@ class Daemon:
             pid=os.getpid(),
             state=self._state,
             environment=self._plan.environment,
+            web=self._url(WEB) if WEB in self._plan.services else None,
             gateway=self._url("gateway"),
             minisentry=self._url(MINISENTRY) if self._plan.minisentry else None,
             mailbox=self._url(MAILBOX) if MAILBOX in self._plan.services else None,
@@ -209,7 +210,7 @@ def main() -> int:
         say(Progress(running=True))
         return 1
     try:
-        stack = plan(values.load(), os.environ, home)
+        stack = plan(values.load(), os.environ, home, site.built())
         problem = ports.taken(stack)
     except ValueError as error:
         problem = str(error)

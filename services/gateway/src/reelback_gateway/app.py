@@ -47,6 +47,7 @@ def create(backend: Backend, cors_origins: Sequence[str], environment: str) -> F
             allow_origins=cors_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["authorization", "content-type", *TRACE_HEADERS],
+            expose_headers=["retry-after"],
             max_age=600,
         )
     app.add_middleware(SafeHeaders)

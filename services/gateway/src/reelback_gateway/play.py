@@ -2,7 +2,8 @@
 
 The token comes as the subprotocol after `bearer`, or in the first message, `{"token": "..."}`; the answer is
 `{"player_id": "..."}`. Then each message is a bet, `{"request_id": "...", "bet": 10}`, answered in order with
-`{"round": {...}}` or `{"problem": {...}}`. A refused sign-in or an ended session ends the connection, with the
+`{"round": {...}}` or `{"problem": {...}}`. A bet may have the headers of its trace, `"trace": {"traceparent": ...}`;
+without them it is part of the connection's. A refused sign-in or an ended session ends the connection, with the
 problem as its last message.
 """
 
@@ -10,15 +11,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import grpc
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from opentelemetry import propagate
 from opentelemetry.trace import Status, StatusCode
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from reelback.v1 import game_pb2
-from reelback_telemetry import asgi, business
+from reelback_telemetry import asgi, business, edge
 
 from reelback_gateway import problems
 from reelback_gateway.backend import Backend, BackendOf, address, check_address
@@ -27,6 +28,7 @@ from reelback_gateway.problems import Problem
 
 SIGN_IN_SECONDS = 10
 POLICY_VIOLATION = 1008
+TRACE_LENGTH = 1024
 
 Json: TypeAlias = dict[str, Any]
 RequestT = TypeVar("RequestT", bound=Request)
@@ -37,6 +39,23 @@ class SignIn(Request):
     """The first message, when there was no subprotocol."""
 
     token: str
+
+
+TraceHeaders: TypeAlias = dict[
+    Literal["traceparent", "sentry-trace", "baggage"], Annotated[str, Field(max_length=TRACE_LENGTH)]
+]
+
+
+class Traced(BaseModel):
+    """A message as far as its trace goes, whatever else is in it."""
+
+    trace: TraceHeaders
+
+
+class TracedBet(Bet):
+    """A bet, and the headers that its trace has, as a browser cannot send any with a message."""
+
+    trace: TraceHeaders = Field(default_factory=dict)
 
 
 @router.websocket("/play")
@@ -50,8 +69,10 @@ async def play(socket: WebSocket, backend: BackendOf) -> None:
             first = SignIn(token=offered[1]).model_dump_json() if by_protocol else await _receive(socket)
         session = _Session(socket, backend)
         if await session.answer("WEBSOCKET /api/v1/play", session.sign_in(first)) is None:
-            while await session.answer("WEBSOCKET spin", session.spin(await _receive(socket))) != 401:
-                pass
+            status = None
+            while status != 401:
+                bet = await _receive(socket)
+                status = await session.answer("WEBSOCKET spin", session.spin(bet), _trace(bet))
         await socket.close(POLICY_VIOLATION)
     except WebSocketDisconnect:
         return
@@ -82,14 +103,15 @@ class _Session:
     async def spin(self, message: str | bytes) -> Json:
         """Play one round, if the session is still open."""
         claims = await self._backend.authenticate(self._token)
-        bet = _parse(Bet, message)
+        bet = _parse(TracedBet, message)
         request = game_pb2.SpinRequest(request_id=bet.request_id, player_id=claims.player_id, bet=bet.bet)
         return {"round": Round.of(await self._backend.game.Spin(request)).model_dump(mode="json")}
 
-    async def answer(self, name: str, work: Awaitable[Json]) -> int | None:
-        """Send what `work` returns, or the problem it has; the status of the problem. One request of its own."""
+    async def answer(self, name: str, work: Awaitable[Json], trace: dict[str, str] | None = None) -> int | None:
+        """Send what `work` returns, or the problem it has; the status of the problem. One request of its own, in its
+        own `trace` or in the connection's."""
         problem: Problem | None = None
-        with asgi.message(name, self._trace) as span:
+        with asgi.message(name, trace or self._trace) as span:
             try:
                 body = await work
             except Problem as refusal:
@@ -110,6 +132,16 @@ def _parse(model: type[RequestT], message: str | bytes) -> RequestT:
         return model.model_validate_json(message)
     except ValidationError as error:
         raise problems.of_validation(error.errors(include_url=False, include_input=False)) from None
+
+
+def _trace(message: str | bytes) -> dict[str, str]:
+    """The trace headers of a message as far as they are believed; none of one that is no bet."""
+    try:
+        headers = Traced.model_validate_json(message).trace
+    except ValidationError:
+        return {}
+    carried = edge.carrier((name.encode(), value.encode()) for name, value in headers.items())
+    return carried if edge.TRACEPARENT in carried else {}
 
 
 async def _receive(socket: WebSocket) -> str | bytes:
