@@ -49,7 +49,8 @@ def test_steps_come_in_any_order_and_tags_are_cut(monkeypatch: pytest.MonkeyPatc
     for step in ("paid", "began", "paid", "s" * 10_000):
         business.track_conversion_funnel("checkout", step)
     counts.flush()
-    steps = [(attributes["step"], n) for _, n, attributes in sent]
+    # Others of this process may have counted, too.
+    steps = [(attributes["step"], n) for _, n, attributes in sent if attributes.get("funnel") == "checkout"]
     assert steps == [("paid", 1), ("began", 1), ("s" * plain.LENGTH, 1), ("paid", 1)]
     with sentry_sdk.isolation_scope() as scope:
         context.describe(tier="t" * 10_000, game="two\nlines")
