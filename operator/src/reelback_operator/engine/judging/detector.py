@@ -34,7 +34,7 @@ ALTERNATIVES = (0.17, 0.45, 0.67)
 # Variance of failures in a look, as a multiple of that of independent ones. Errors in tens lie below 16 and above 8.
 BURSTS = (1, 2, 4, 8, 16)
 # How far the concurrent evidence has to come, on the scale of logarithms.
-GUARD = 0.5
+GUARD = 0.45
 # The share of the mixture that knows nothing of before the rollout.
 _FORGETFUL = 0.2
 # The share of the mixture for regressions that begin later than the first look, and how many looks half of it spans.
