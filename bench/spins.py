@@ -150,7 +150,9 @@ def compared(pairs: Sequence[tuple[Turn, Turn]]) -> dict[str, Any]:
 
 async def _measure(on: Stack, off: Stack) -> dict[str, Any]:
     timeout = aiohttp.ClientTimeout(total=LIMIT_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
+    # A stack waits while the other is played on, and a server closes what is idle.
+    connector = aiohttp.TCPConnector(keepalive_timeout=TURN_SECONDS / 2)
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
         tables = Table(on, http), Table(off, http)
         for table in tables:
             await table.seat()
