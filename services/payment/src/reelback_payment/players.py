@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 from reelback.v1 import user_pb2
-from reelback_telemetry.context import describe
+from reelback_common import account_kind
 
 from reelback_payment.wallet import Unknown
 
@@ -54,6 +54,5 @@ class Players:
                 raise Unknown("player_id: no such player") from None
             log.warning("user does not answer: %s %s", error.code().name, error.details())
             raise UserAway("the user service does not answer, try again") from error
-        tier = "verified" if profile.kyc == user_pb2.KYC_VERIFIED else "unverified"
-        describe(tier=tier, account_since=profile.created_at.ToDatetime(UTC))
+        account_kind.describe(verified=profile.kyc == user_pb2.KYC_VERIFIED, since=profile.created_at.ToDatetime(UTC))
         return profile

@@ -16,13 +16,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from reelback.v1 import user_pb2, user_pb2_grpc
-from reelback_common import faults
+from reelback_common import account_kind, faults
 from reelback_common.debug_endpoints import ROLE
 from reelback_common.events import Outgoing
 from reelback_common.refusals import Wait, refusing
 from reelback_common.verification import email_code
 from reelback_telemetry import business, security
-from reelback_telemetry.context import describe, set_player
+from reelback_telemetry.context import set_player
 from reelback_telemetry.messaging import trace_headers
 from reelback_telemetry.operations import tag_business_operation
 
@@ -188,8 +188,7 @@ class User(user_pb2_grpc.UserServicer):
 
 
 def _describe(account: Account) -> None:
-    tier = "verified" if account.kyc is Kyc.VERIFIED else "unverified"
-    describe(tier=tier, account_since=account.created_at)
+    account_kind.describe(verified=account.kyc is Kyc.VERIFIED, since=account.created_at)
 
 
 def _now() -> datetime:

@@ -50,8 +50,8 @@ class Sighting:
     """What Sentry shows of an evidence: events in issues, the spans of one trace, a trace, a function.
 
     `seconds` is how long it took, of a function how long its thread was profiled, and `share` which part of that it
-    took. `services` are a trace's in the order in which they began, `orphans` its spans
-    whose parent is not there. `what` says it in words, `url` is where to look.
+    took. `services` are a trace's in the order in which they began, `orphans` its spans whose parent is not there.
+    `what` says it in words, `url` is where to look.
     """
 
     count: int = 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from reelback_operator.engine.model.spec import Spec, Verdict
+from reelback_operator.engine.model.spec import Check, Evidence, Spec, Verdict
 from reelback_operator.engine.model.status import ENDS, Condition, Event, Phase, Status
 
 __all__ = [
@@ -66,10 +66,10 @@ class Scenario(BaseModel):
 
 
 _TYPES = frozenset(
-    {
-        *("ErrorRate", "SlowRate", "CrashFreeSessions", "NewIssue", "LatencyP95", "Metric"),
-        *("Issue", "Trace", "Span", "Sessions", "ProfileFunction"),
-    }
+    name
+    for union in (Check, Evidence)
+    for kind in get_args(get_args(union)[0])
+    for name in get_args(kind.model_fields["type"].annotation)
 )
 _PLAINER = {"missing": "is missing", "extra_forbidden": "is not a known field"}
 
