@@ -43,7 +43,7 @@ class Service:
 @pytest.fixture
 def service() -> Iterator[Service]:
     sent = InMemorySpanExporter()
-    provider = TracerProvider(sampler=sampling.DrawnTraces())
+    provider = TracerProvider(sampler=sampling.DrawnTraces({}))
     provider.add_span_processor(sampling.KeptSpans(SimpleSpanProcessor(sent)))
     yield Service(provider.get_tracer("tests"), sent)
     sampling.configure(1.0)
