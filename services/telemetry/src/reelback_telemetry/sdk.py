@@ -18,9 +18,8 @@ from opentelemetry.propagate import set_global_textmap
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from sentry_sdk.consts import EndpointType
 from sentry_sdk.integrations.atexit import AtexitIntegration
 from sentry_sdk.integrations.dedupe import DedupeIntegration
 from sentry_sdk.integrations.excepthook import ExcepthookIntegration
@@ -32,10 +31,8 @@ from sentry_sdk.utils import BadDsn, Dsn
 
 from reelback_telemetry import counts, errors, logs, sampling, scrubbing
 from reelback_telemetry.consent import ConsentHeader
+from reelback_telemetry.exporter import TIMEOUT_SECONDS, SentryExporter
 from reelback_telemetry.propagation import SentryHeaders
-
-EXPORT_SECONDS = 5.0
-"""How long a batch of spans is tried to be delivered; then it is dropped."""
 
 SPAN_DELAY_MS = 250
 """How long spans wait for others: a verdict cannot come before the spans that it rests on."""
@@ -56,6 +53,7 @@ _BACKEND_LOGGERS = (
     "librdkafka",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.sdk._shared_internal",
+    "reelback_telemetry.exporter",
     "urllib3.connectionpool",
 )
 
@@ -140,18 +138,11 @@ def flush() -> None:
     sentry_sdk.flush(timeout=CLOSE_SECONDS)
 
 
-def _exporter(dsn: str, otlp_endpoint: str) -> OTLPSpanExporter | None:
-    """Where spans go: a collector if one is named, else the DSN's own OTLP path."""
+def _exporter(dsn: str, otlp_endpoint: str) -> SpanExporter | None:
+    """Where spans go: a collector if one is named, which may want what OTEL_EXPORTER_OTLP_* say; else by the DSN."""
     if otlp_endpoint:
-        return OTLPSpanExporter(endpoint=otlp_endpoint, timeout=EXPORT_SECONDS)
-    if dsn:
-        auth = Dsn(dsn).to_auth("reelback")
-        return OTLPSpanExporter(
-            endpoint=auth.get_api_url(EndpointType.OTLP_TRACES),
-            headers={"X-Sentry-Auth": auth.to_header()},
-            timeout=EXPORT_SECONDS,
-        )
-    return None
+        return OTLPSpanExporter(endpoint=otlp_endpoint, timeout=TIMEOUT_SECONDS)
+    return SentryExporter(dsn) if dsn else None
 
 
 def _start_sentry(dsn: str, release: str, environment: str, in_app: Sequence[str], profile_rate: float) -> None:
