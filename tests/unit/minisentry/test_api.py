@@ -392,7 +392,7 @@ def test_issues(shared: Server, name: str) -> None:
     assert [found["id"] for found in newer] == [issue["id"]]
     event = shared.ask(f"/issues/{issue['id']}/events/latest/")
     assert event["contexts"]["trace"]["trace_id"] == trace
-    assert event["entries"][0]["data"]["values"][0]["frames"][0]["function"] == "charge"
+    assert event["entries"][0]["data"]["values"][0]["stacktrace"]["frames"][0]["function"] == "charge"
     for bad in ({"query": "assigned:me"}, {"sort": "trends"}, {"limit": "0"}):
         assert shared.call("GET", "/issues/", params=bad).status_code == 400
 

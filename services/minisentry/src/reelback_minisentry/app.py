@@ -13,15 +13,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from reelback_minisentry import api, board
+from reelback_minisentry.artifacts.stacks import Stacks
 from reelback_minisentry.responses import answer
-from reelback_minisentry.store.edits import Edits
 from reelback_minisentry.store.reader import Reader
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-def create(redis: Redis, slugs: Mapping[str, str], token: str, draining: asyncio.Event) -> Starlette:
+def create(redis: Redis, stacks: Stacks, slugs: Mapping[str, str], token: str, draining: asyncio.Event) -> Starlette:
     """The application. `slugs` are the names of projects by id; `draining` makes it unready."""
     reader = Reader(redis)
 
@@ -36,8 +36,8 @@ def create(redis: Redis, slugs: Mapping[str, str], token: str, draining: asyncio
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            *api.routes(reader, Edits(redis), slugs, token),
-            *board.routes(reader),
+            *api.routes(redis, stacks, slugs, token),
+            *board.routes(reader, stacks),
         ],
         exception_handlers={404: _unknown, 405: _not_allowed},
     )

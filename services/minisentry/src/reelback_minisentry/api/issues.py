@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from reelback_minisentry.api.guard import base, body, not_found
 from reelback_minisentry.api.projects import Projects
+from reelback_minisentry.artifacts.stacks import Stacks
 from reelback_minisentry.issues import decision, listing, shapes
 from reelback_minisentry.issues.decision import Decision
 from reelback_minisentry.issues.issue import Issue, load
@@ -24,10 +25,11 @@ from reelback_minisentry.untrusted import hex_id
 class Issues:
     """The calls below /issues/, and /trace/."""
 
-    def __init__(self, reader: Reader, edits: Edits, projects: Projects) -> None:
+    def __init__(self, reader: Reader, edits: Edits, projects: Projects, stacks: Stacks) -> None:
         self._reader = reader
         self._projects = projects
         self._edits = edits
+        self._stacks = stacks
 
     async def all(self, request: Request) -> Response:
         """Issues that fit the query, those of the last 14 days by default; unresolved ones if no query is given."""
@@ -55,7 +57,8 @@ class Issues:
 
     async def latest_event(self, request: Request) -> Response:
         """The latest event of an issue, with its exceptions."""
-        return answer(shapes.event(await self._issue(request)))
+        issue = await self._issue(request)
+        return answer(shapes.event(issue, *await self._stacks.of_kept(issue.latest["detail"]["exceptions"])))
 
     async def change(self, request: Request) -> Response:
         """Resolve an issue (also in a release, or in the next one), ignore it or open it again."""

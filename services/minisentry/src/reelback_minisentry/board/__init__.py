@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from reelback_minisentry.artifacts.stacks import Stacks
 from reelback_minisentry.board.data import Board
 from reelback_minisentry.responses import Call, answer
 from reelback_minisentry.spans import trace_tree
@@ -19,9 +20,9 @@ _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _CACHE = {"Cache-Control": "no-cache"}
 
 
-def routes(reader: Reader) -> list[Route]:
+def routes(reader: Reader, stacks: Stacks) -> list[Route]:
     """The pages, their files and their data."""
-    board = Board(reader)
+    board = Board(reader, stacks)
     folder = Path(__file__).parent / "static"
     page = (folder / "index.html").read_bytes()
     files = {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in _TYPES}

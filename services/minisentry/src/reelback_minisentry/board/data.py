@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from reelback_minisentry.artifacts.stacks import Stacks
 from reelback_minisentry.board import hot_functions, metric_charts, overview
 from reelback_minisentry.issues import commits, shapes
 from reelback_minisentry.issues.issue import load
@@ -46,8 +47,9 @@ class _Fresh:
 class Board:
     """The data of the pages. Every method raises redis.RedisError when Redis does not answer."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, stacks: Stacks) -> None:
         self._reader = reader
+        self._stacks = stacks
         self._overviews = _Fresh(self._overview)
         self._metrics = _Fresh(self._charts)
 
@@ -144,9 +146,10 @@ class Board:
         for found, fields in await self._reader.issues([number] if number.isdigit() else []):
             loaded = load(found, fields, frozenset())
             release = await self._reader.release(loaded.first_release) if loaded.first_release else None
-            suspects = commits.suspects(loaded.latest["detail"]["exceptions"], commits.of(release or {}))
+            exceptions, problems = await self._stacks.of_kept(loaded.latest["detail"]["exceptions"])
+            suspects = commits.suspects(exceptions, commits.of(release or {}))
             return overview.issue(loaded) | {
-                "event": shapes.event(loaded),
+                "event": shapes.event(loaded, exceptions, problems),
                 "suspects": [overview.suspect(commit) for commit in suspects],
             }
         return None

@@ -15,7 +15,8 @@ import orjson
 from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
-from reelback_minisentry.ingest import envelope_items, public_keys
+from reelback_minisentry.artifacts.stacks import Stacks
+from reelback_minisentry.ingest import envelope_items, error_events, public_keys
 from reelback_minisentry.ingest.envelope import LIMIT, decompress, parse
 from reelback_minisentry.ingest.public_keys import PublicKeys
 from reelback_minisentry.ingest.senders import Sender, Senders
@@ -50,8 +51,9 @@ class TooMuch(Exception):
 class Ingest:
     """The application: POST on the two paths, and nothing else."""
 
-    def __init__(self, writer: Writer, keys: PublicKeys, senders: Senders) -> None:
+    def __init__(self, writer: Writer, keys: PublicKeys, senders: Senders, stacks: Stacks) -> None:
         self._writer = writer
+        self._stacks = stacks
         self._keys = keys
         self._senders = senders
         self._receiving = 0
@@ -102,6 +104,9 @@ class Ingest:
         header, items = parse(plain)
         records = envelope_items.read(header, items, project, now)
         records.size = len(plain)
+        for at, error in enumerate(records.errors):
+            if event := await self._stacks.of_event(error.event):
+                records.errors[at] = error_events.regrouped(error, event)
         await self._store(records, key or public_keys.of_dsn(header.get("dsn")), project)
         event_id = hex_id(header.get("event_id"), 32)
         return orjson.dumps({"id": event_id} if event_id else {}), _JSON

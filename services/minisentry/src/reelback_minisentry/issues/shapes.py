@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reelback_minisentry.issues.issue import Issue
@@ -49,8 +50,11 @@ def shape(issue: Issue, base: str) -> dict[str, Any]:
     }
 
 
-def event(issue: Issue) -> dict[str, Any]:
-    """The latest event, as /issues/{id}/events/latest/ shows it."""
+def event(issue: Issue, exceptions: Iterable[Mapping[str, Any]], problems: Iterable[str]) -> dict[str, Any]:
+    """The latest event, as /issues/{id}/events/latest/ shows it.
+
+    `exceptions` are its own with `frames` as they are to be read and `raw` ones; `problems`: why some could not be.
+    """
     latest = issue.latest
     detail = latest["detail"]
     return {
@@ -82,7 +86,29 @@ def event(issue: Issue) -> dict[str, Any]:
             "flags": {"values": [{"flag": flag, "result": result} for flag, result in detail["flags"].items()]},
         },
         "entries": [
-            {"type": "exception", "data": {"values": detail["exceptions"]}},
+            {"type": "exception", "data": {"values": [_exception(exception) for exception in exceptions]}},
             {"type": "breadcrumbs", "data": {"values": detail["breadcrumbs"]}},
         ],
+        "errors": [{"type": "js_missing_source", "message": problem, "data": {}} for problem in problems],
+    }
+
+
+def _exception(exception: Mapping[str, Any]) -> dict[str, Any]:
+    raw = exception["raw"]
+    return {
+        "type": exception["type"],
+        "value": exception["value"],
+        "stacktrace": {"frames": [_frame(frame) for frame in exception["frames"]]},
+        "rawStacktrace": raw and {"frames": [_frame(frame) for frame in raw]},
+    }
+
+
+def _frame(frame: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "filename": frame["filename"],
+        "function": frame["function"],
+        "lineNo": frame["lineno"],
+        "colNo": frame.get("colno"),
+        "inApp": frame["inApp"],
+        "context": frame.get("context") or ([[frame["lineno"], frame["line"]]] if frame["line"] else []),
     }

@@ -18,11 +18,13 @@
 | `releases`, `release:<version>`  | zset by the time it was made; hash: the release         | MAX_RELEASES            |
 | `projects`                       | set: the projects that something came from              | MAX_PROJECTS            |
 | `deploys`, `deploy-id`           | zset by the time they were finished; the last id        | MAX_DEPLOYS             |
+| `<shelf>`, `<shelf>:<name>`      | zset by the last write; hash: fields, and `#`, its bytes| the Bounds of the shelf |
+| `<shelf>#`                       | string: the bytes of all of the shelf                   | 1                       |
 | `filled`                         | string: says that nobody has emptied the store since    | 1                       |
 
 The prefix's number counts the formats: what an older minisentry wrote in another one is left alone, not misread.
 Traces with an error are kept ERROR_GRACE longer than the others of their age. All bounds together are below the
-256 MB that the Redis of minisentry has.
+352 MB that the Redis of minisentry has.
 """
 
 from __future__ import annotations
@@ -74,6 +76,26 @@ TRACE_BYTES = MIB
 
 ERROR_GRACE = 3600.0
 """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A shelf: what is kept whole, the newest things of it. How many, bytes of one and of all."""
+
+    shelf: str
+    most: int
+    each: int
+    total: int
+
+
+CHUNKS = Bounds("chunks", 48, MIB // 2, 12 * MIB)
+"""Parts of bundles that are being uploaded."""
+
+BUNDLES = Bounds("bundles", 200, 4096, MIB)
+"""What was in bundles, by their checksum."""
+
+ARTIFACTS = Bounds("artifacts", 400, 4 * MIB, 24 * MIB)
+"""Scripts with their source maps, compressed, by debug id."""
 
 EVENTS = PREFIX + "events"
 ISSUES, ISSUE = PREFIX + "issues", PREFIX + "issue:"

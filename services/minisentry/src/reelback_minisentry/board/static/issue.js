@@ -26,7 +26,8 @@ export async function issue(id) {
     h("section", { class: "card" }, h("h2", null, "Latest event ", h("small", null, when(Date.parse(event.dateCreated) / 1000))),
       h("p", null, event.tags.map((tag) => [h("span", { class: "tag" }, `${tag.key}: ${tag.value}`), " "]),
         event.contexts.flags.values.map((flag) => [h("span", { class: "tag back" }, `flag ${flag.flag}: ${flag.result}`), " "])),
-      [...exceptions].reverse().map(exception)),
+      [...exceptions].reverse().map(exception),
+      event.errors.map((problem) => h("p", { class: "soft" }, problem.message))),
     found.suspects.length > 0 && h("section", { class: "card" }, h("h2", null, `Commits of ${found.firstRelease} to code that failed`), found.suspects.map(suspect)),
     Object.entries(event.contexts).filter(([name]) => !["trace", "flags"].includes(name)).map(context),
     crumbs.length > 0 && h("section", { class: "card" }, h("h2", null, "What happened before"), h("table", null, h("tbody", null, crumbs.map((crumb) =>
@@ -48,13 +49,22 @@ function suspect(commit) {
 }
 
 function exception(one) {
-  return h("div", null, h("p", { class: "title bad" }, `${one.type}: ${one.value}`), [...one.frames].reverse().map((frame) =>
-    h("div", { class: `frame ${frame.inApp ? "own" : ""}` }, `${frame.filename}${frame.lineno ? `:${frame.lineno}` : ""} in ${frame.function}`, code(frame))));
+  const read = frames(one.stacktrace);
+  if (!one.rawStacktrace) return h("div", null, title(one), read);
+  const raw = h("details", null, h("summary", { class: "soft" }, "As the browser had it"), frames(one.rawStacktrace));
+  return h("div", null, title(one), read, raw);
 }
 
-// The line that was under way, for the innermost frame of the service's own with those around it.
+const title = (one) => h("p", { class: "title bad" }, `${one.type}: ${one.value}`);
+
+function frames(stack) {
+  return [...stack.frames].reverse().map((frame) =>
+    h("div", { class: `frame ${frame.inApp ? "own" : ""}` }, `${frame.filename}${frame.lineNo ? `:${frame.lineNo}` : ""} in ${frame.function}`, code(frame)));
+}
+
+// The line that was under way, with those around it where they are known.
 function code(frame) {
-  const lines = frame.context?.length ? frame.context : frame.line ? [[frame.lineno, frame.line.trim()]] : [];
+  const lines = frame.context;
   return lines.map(([number, line]) =>
-    h("code", { class: lines.length > 1 && number === frame.lineno ? "guilty" : "" }, lines.length > 1 ? `${number}  ${line}` : line));
+    h("code", { class: lines.length > 1 && number === frame.lineNo ? "guilty" : "" }, lines.length > 1 ? `${number}  ${line}` : line.trim()));
 }
