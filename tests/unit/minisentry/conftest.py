@@ -124,6 +124,19 @@ class Server:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.ingest.post(f"/api/{project}/envelope/?sentry_key={key}", content=body, headers=named)
 
+    def browsers(self, body: bytes) -> httpx2.Response:
+        """What a browser sends, or its tunnel."""
+        return self.send(body, "2", BROWSER_KEY, content_type="text/plain;charset=UTF-8")
+
+    def recorded(self, name: str, **replaced: str) -> None:
+        """Send what was recorded as `name`, with other texts in some places."""
+        body = (RECORDED / f"{name}.envelope").read_bytes()
+        for old, new in replaced.items():
+            assert old.encode() in body
+            body = body.replace(old.encode(), new.encode())
+        answer = self.browsers(body)
+        assert answer.status_code == 200, answer.text
+
     def sent(self, *items: tuple[str, dict[str, Any]], project: str = "1", **header: Any) -> None:
         answer = self.send(envelope(*items, **header), project)
         assert answer.status_code == 200, answer.text
@@ -148,6 +161,10 @@ class Server:
         return self.http.request(method, ORG + path, headers={"Authorization": f"Bearer {TOKEN}"}, **more)
 
 
+RECORDED = Path(__file__).parent / "recorded"
+"""What @sentry/react 11.12 sent from a page in Chromium, and sentry-cli 3.8 for its build; the page is in README.md."""
+
+
 def envelope(*items: tuple[str, dict[str, Any]], **header: Any) -> bytes:
     lines = [orjson.dumps({"event_id": uuid.uuid4().hex, **header})]
     for kind, payload in items:
@@ -160,6 +177,16 @@ def envelope(*items: tuple[str, dict[str, Any]], **header: Any) -> bytes:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests that only add to it: each takes releases and environments of its own."""
     server = Server(tmp_path_factory.mktemp("minisentry"))
+    server.start_redis()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for a file of tests that look at everything that is there."""
+    server = Server(tmp_path_factory.mktemp("fresh"))
     server.start_redis()
     server.start()
     yield server

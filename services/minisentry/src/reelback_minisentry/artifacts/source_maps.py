@@ -83,7 +83,10 @@ class SourceMaps:
         problems: dict[str, str] = {}
         for debug_id, asked in by_id.items():
             try:
-                found |= await self._of(debug_id, asked)
+                known = await self._of(debug_id, asked)
+                found |= known
+                if len(known) < len(asked):
+                    problems[debug_id] = "its source map does not say where all of its frames come from"
             except Unreadable as error:
                 problems[debug_id] = str(error)
         return found, problems
