@@ -25,6 +25,7 @@ from reelback_minisentry.artifacts.stacks import Stacks
 from reelback_minisentry.ingest.app import Ingest
 from reelback_minisentry.ingest.senders import Senders
 from reelback_minisentry.settings import Settings
+from reelback_minisentry.store.kept import Kept
 from reelback_minisentry.store.writer import Writer
 
 log = logging.getLogger("reelback_minisentry")
@@ -57,11 +58,10 @@ async def serve(settings: Settings) -> None:
         writing_task = asyncio.create_task(writer.run(), name="writer")
         maps = SourceMaps(redis)
         stacks = Stacks(maps)
-        asked = app.create(
-            redis, stacks, settings.minisentry_projects, settings.minisentry_token.get_secret_value(), ended
-        )
+        senders = Senders(settings.minisentry_sender_limit)
+        asked = app.create(redis, stacks, settings, ended)
         servers = {
-            ingest: _server(Ingest(writer, settings.keys(), Senders(settings.minisentry_sender_limit), stacks)),
+            ingest: _server(Ingest(writer, Kept(redis), settings.keys(), senders, stacks)),
             site: _server(pages.guarded(asked, "minisentry", settings.allowed_hosts)),
         }
         running = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from reelback_common import readiness
@@ -14,16 +13,19 @@ from starlette.routing import Route
 
 from reelback_minisentry import api, board
 from reelback_minisentry.artifacts.stacks import Stacks
+from reelback_minisentry.replays.archive import Archive
 from reelback_minisentry.responses import answer
+from reelback_minisentry.settings import Settings
 from reelback_minisentry.store.reader import Reader
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-def create(redis: Redis, stacks: Stacks, slugs: Mapping[str, str], token: str, draining: asyncio.Event) -> Starlette:
-    """The application. `slugs` are the names of projects by id; `draining` makes it unready."""
-    reader = Reader(redis)
+def create(redis: Redis, stacks: Stacks, settings: Settings, draining: asyncio.Event) -> Starlette:
+    """The application. `draining` makes it unready."""
+    reader, archive = Reader(redis), Archive(redis)
+    token = settings.minisentry_token.get_secret_value()
 
     async def healthz(_: Request) -> Response:
         return answer({"status": "ok"})
@@ -36,8 +38,8 @@ def create(redis: Redis, stacks: Stacks, slugs: Mapping[str, str], token: str, d
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            *api.routes(redis, stacks, slugs, token),
-            *board.routes(reader, stacks),
+            *api.routes(redis, archive, stacks, settings.minisentry_projects, token),
+            *board.routes(redis, archive, stacks, settings.player_folder),
         ],
         exception_handlers={404: _unknown, 405: _not_allowed},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, RedisDsn, SecretStr
+from pydantic import AfterValidator, DirectoryPath, Field, RedisDsn, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from reelback_common.settings import Port
 
@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """The names of projects, by the id in their DSN, as JSON."""
     minisentry_sender_limit: Annotated[float, Field(ge=1)] = 1000
     """Requests a second of one key at one address; one of 16 KiB counts as two, and so on."""
+    player_folder: DirectoryPath | None = None
+    """rrweb's player as it was built: rrweb-player.js and style.css. Without it replays are listed and not played."""
     allowed_hosts: str = ""
     """Names of an ingress to the board, with commas between."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -38,6 +38,10 @@ class Projects:
             raise Rejected(403, "You do not have permission to perform this action.")
         return Place(environments(query), found)
 
+    def id_of(self, name: str) -> str:
+        """The id of a project that a path names by its id or slug."""
+        return self._ids.get(name, name)
+
     async def all(self, _: Request) -> Response:
         """Every project, by id."""
         known = sorted(self._slugs.keys() | await self._reader.projects())

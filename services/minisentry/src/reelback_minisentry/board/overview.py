@@ -97,6 +97,13 @@ def issue(found: Issue) -> dict[str, Any]:
     }
 
 
+def feedback(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What somebody said, without their name and address, for whoever reaches the board may read it."""
+    return {name: said[name] for name in ("id", "at", "message", "url", "replay", "trace")} | {
+        "issue": said["issue"] and str(said["issue"])
+    }
+
+
 def suspect(commit: Commit) -> dict[str, Any]:
     """A commit on an issue's page; its author without the address, for whoever reaches the board may read it."""
     return {

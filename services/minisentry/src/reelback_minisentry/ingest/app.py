@@ -7,6 +7,7 @@ X-Sentry-Rate-Limits. There are no CORS headers: browsers do not come here, a se
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import time
@@ -16,12 +17,13 @@ from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
 from reelback_minisentry.artifacts.stacks import Stacks
-from reelback_minisentry.ingest import envelope_items, error_events, public_keys
+from reelback_minisentry.ingest import envelope_items, error_events, public_keys, replay_segments
 from reelback_minisentry.ingest.envelope import LIMIT, decompress, parse
 from reelback_minisentry.ingest.public_keys import PublicKeys
 from reelback_minisentry.ingest.senders import Sender, Senders
 from reelback_minisentry.spans import otlp
-from reelback_minisentry.store.records import Records
+from reelback_minisentry.store.kept import Kept
+from reelback_minisentry.store.records import Records, ReplaySegment
 from reelback_minisentry.store.writer import Busy, Full, Unavailable, Writer
 from reelback_minisentry.untrusted import Rejected, hex_id
 
@@ -51,9 +53,11 @@ class TooMuch(Exception):
 class Ingest:
     """The application: POST on the two paths, and nothing else."""
 
-    def __init__(self, writer: Writer, keys: PublicKeys, senders: Senders, stacks: Stacks) -> None:
+    def __init__(self, writer: Writer, kept: Kept, keys: PublicKeys, senders: Senders, stacks: Stacks) -> None:
         self._writer = writer
+        self._kept = kept
         self._stacks = stacks
+        self._unpacking = asyncio.Lock()
         self._keys = keys
         self._senders = senders
         self._receiving = 0
@@ -94,7 +98,8 @@ class Ingest:
         key = public_keys.named(headers, scope["query_string"])
         if key or way == "otlp":  # an envelope without one may name it in its first line
             self._keys.kind(key, project)
-        plain = await self._plain((key, scope["client"][0]), headers, receive)
+        sender = key, scope["client"][0]
+        plain = await self._plain(sender, headers, receive)
         now = time.time()
         if way == "otlp":
             if not headers.get(b"content-type", b"").startswith(_PROTOBUF):
@@ -107,6 +112,8 @@ class Ingest:
         for at, error in enumerate(records.errors):
             if event := await self._stacks.of_event(error.event):
                 records.errors[at] = error_events.regrouped(error, event)
+        for segment in records.replays:
+            await self._check(segment, sender)
         await self._store(records, key or public_keys.of_dsn(header.get("dsn")), project)
         event_id = hex_id(header.get("event_id"), 32)
         return orjson.dumps({"id": event_id} if event_id else {}), _JSON
@@ -114,9 +121,19 @@ class Ingest:
     async def _store(self, records: Records, key: bytes, project: str) -> None:
         records.kind = self._keys.kind(key, project)
         self._keys.check(records)
+        await self._kept.write(records)
         await self._writer.write(records)
         for item, n in records.items.items():
             ITEMS.labels(item).inc(n)
+
+    async def _check(self, segment: ReplaySegment, sender: Sender) -> None:
+        """Look whether a recording is one, charged to the sender. Raises Rejected."""
+        size = replay_segments.MAX_UNPACKED
+        try:
+            async with self._unpacking:  # one at a time: each takes memory
+                size = await asyncio.to_thread(replay_segments.checked, segment.recording or b"[]")
+        finally:
+            self._senders.charge(sender, size, time.monotonic())
 
     async def _plain(self, sender: Sender, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """The decompressed body, charged to the sender. Raises Rejected, Busy, and TooMuch before anything is read."""

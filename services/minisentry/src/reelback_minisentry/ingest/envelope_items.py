@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reelback_minisentry.ingest import error_events, metric_samples, profile_chunks
+from reelback_minisentry.ingest import error_events, kept_items, metric_samples, profile_chunks
 from reelback_minisentry.ingest.envelope import Item
 from reelback_minisentry.spans import sdk
 from reelback_minisentry.stats import sampling
@@ -55,6 +55,7 @@ def read(header: dict[str, Any], items: list[Item], project: str, now: float) ->
                 for drop in objects(json_object(item.payload, "client_report").get("discarded_events"), 100):
                     reason, category = text(drop.get("reason"), 64), text(drop.get("category"), 64)
                     records.drops[reason or "unknown", category or "unknown"] += count(drop.get("quantity"))
+    kept_items.add(records, header, items, project)
     return records
 
 

@@ -82,6 +82,7 @@ def event(issue: Issue, exceptions: Iterable[Mapping[str, Any]], problems: Itera
         "fingerprints": detail.get("fingerprint", []),
         "contexts": {
             **detail.get("contexts", {}),
+            **({"replay": {"replay_id": detail["replay"]}} if detail.get("replay") else {}),
             "trace": {"trace_id": latest["trace"], "span_id": latest["span"]},
             "flags": {"values": [{"flag": flag, "result": result} for flag, result in detail["flags"].items()]},
         },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reelback_minisentry.untrusted import debug_id, obj, objects, text
+from reelback_minisentry.untrusted import debug_id, hex_id, obj, objects, text
 
 MAX_EXCEPTIONS = 5
 MAX_FRAMES = 30
@@ -39,6 +39,7 @@ def detail(event: dict[str, Any]) -> dict[str, object]:
             for crumb in _breadcrumbs(event)
         ],
         "contexts": _contexts(event.get("contexts")),
+        "replay": replay_of(event),
         "user": text(obj(event.get("user")).get("id")),
         "fingerprint": [text(part) for part in _list(event.get("fingerprint"))],
         "serverName": text(event.get("server_name")),
@@ -48,7 +49,7 @@ def detail(event: dict[str, Any]) -> dict[str, object]:
 
 def _contexts(contexts: object) -> dict[str, dict[str, object]]:
     """Those that a service made itself; of each what is a text or a figure, and texts and figures one level below."""
-    own = {name: value for name, value in obj(contexts).items() if name not in ("trace", "flags")}
+    own = {name: value for name, value in obj(contexts).items() if name not in ("trace", "flags", "replay")}
     return {
         text(name, 64): {
             text(key, 64): {text(k, 64): _leaf(v) for k, v in list(value.items())[:MAX_FACTS]}
@@ -132,6 +133,12 @@ def exceptions(event: dict[str, Any]) -> list[dict[str, Any]]:
 def frames(exception: dict[str, Any]) -> list[dict[str, Any]]:
     """The stack frames of an exception, the innermost last."""
     return objects(obj(exception.get("stacktrace")).get("frames"), MAX_FRAMES)
+
+
+def replay_of(event: dict[str, Any]) -> str:
+    """The id of the replay in which an event happened; "" for none. SDKs name it as a context or as a tag."""
+    context = obj(obj(event.get("contexts")).get("replay"))
+    return hex_id(context.get("replay_id"), 32) or hex_id(tags_of(event).get("replayId"), 32)
 
 
 def debug_ids(event: dict[str, Any]) -> dict[str, str]:

@@ -97,6 +97,16 @@ BUNDLES = Bounds("bundles", 200, 4096, MIB)
 ARTIFACTS = Bounds("artifacts", 400, 4 * MIB, 24 * MIB)
 """Scripts with their source maps, compressed, by debug id."""
 
+REPLAYS = Bounds("replays", 500, 128 * 1024, 4 * MIB)
+"""What browsers say of replays, by the id of the replay, a field a segment."""
+
+RECORDINGS = Bounds("recordings", 500, 3 * MIB, 24 * MIB)
+"""What was recorded, compressed, likewise: it may have to go before what was said of it."""
+
+FEEDBACK = Bounds("feedback", 500, 16 * 1024, MIB)
+ATTACHMENTS = Bounds("attachments", 500, 2 * MIB, 8 * MIB)
+"""What people say, by its own id, and files by the id of their event."""
+
 EVENTS = PREFIX + "events"
 ISSUES, ISSUE = PREFIX + "issues", PREFIX + "issue:"
 TRACES, TRACE = PREFIX + "traces", PREFIX + "trace:"

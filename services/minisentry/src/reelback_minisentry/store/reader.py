@@ -95,6 +95,11 @@ class Reader:
             if len(raw) < CHUNK:
                 return
 
+    async def rows_of(self, events: Collection[str], window: Window) -> dict[str, dict[str, Any]]:
+        """The rows of these error events by their ids, those that are in the window and still here."""
+        wanted = set(events)
+        return {row["id"]: row async for row in self.rows(window, newest_first=True) if row["id"] in wanted}
+
     async def issue_numbers(self) -> list[str]:
         """The issues, last seen first."""
         return [raw.decode() for raw in await self._redis.zrevrange(keys.ISSUES, 0, keys.MAX_ISSUES - 1)]

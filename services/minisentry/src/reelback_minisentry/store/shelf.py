@@ -72,6 +72,10 @@ class Shelf:
         found: list[bytes | None] = await self._redis.hmget(self._key(name), fields)
         return found
 
+    async def names_of(self, name: str) -> list[str]:
+        """Which fields a thing has."""
+        return [field.decode() for field in await self._redis.hkeys(self._key(name)) if field != b"#"]
+
     async def newest(self, most: int, since: float = 0) -> list[str]:
         """The names of the last written, at most so many, the newest first."""
         raw = await self._redis.zrevrangebyscore(self._index, "+inf", since, start=0, num=most)
