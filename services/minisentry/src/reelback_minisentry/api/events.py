@@ -13,7 +13,7 @@ from starlette.responses import Response
 from reelback_minisentry.api import span_rows
 from reelback_minisentry.api.projects import Projects
 from reelback_minisentry.issues import error_rows
-from reelback_minisentry.query import aggregation, session_health
+from reelback_minisentry.query import aggregation, session_health, web_vitals
 from reelback_minisentry.query.aggregation import Dataset
 from reelback_minisentry.query.counter_datasets import ERRORS, SPANS, CounterDataset
 from reelback_minisentry.query.metrics_dataset import TRACEMETRICS
@@ -46,7 +46,7 @@ class Events:
         if dataset is ERRORS and not any(dataset.aggregate(name) for name in fields):
             rows, meta = await self._error_rows(request, fields, span, place, size)
             return answer({"data": rows, "meta": meta | {"dataset": "errors"}})
-        if dataset.name == SPANS.name and span_rows.asked(query.get("query", ""), fields):
+        if dataset.cube is keys.SPANS and span_rows.asked(query.get("query", ""), fields):
             return await self._span_rows(request, fields, span, place)
         counted = await self._cells(dataset, query.get("query", ""), span, place)
         ids = await self._ids(dataset, query, span, place)
@@ -157,6 +157,8 @@ def _dataset(query: QueryParams) -> Dataset:
         raise BadQuery("dataset: is required")
     if name not in DATASETS:
         raise BadQuery(f"dataset: {name[:40]!r} is not one of {', '.join(DATASETS)}")
+    if name == SPANS.name and web_vitals.asked([*query.getlist("field"), query.get("yAxis", "")]):
+        return web_vitals.WEB_VITALS
     if name == SPANS.name and query.get("disableAggregateExtrapolation") == "1":
         return SPANS.counted()
     return DATASETS[name]

@@ -2,7 +2,8 @@
 
 A request is answered with 200 only after its batch is stored. What is wrong with it is answered with 4xx, too much at
 once or a full store with 429, a store that is away with 503. SDKs read X-Sentry-Error, `Retry-After` and
-X-Sentry-Rate-Limits. There are no CORS headers: browsers do not come here, a server of theirs does.
+X-Sentry-Rate-Limits. Pages of any origin may send, as at Sentry, and read the answer: what lets them in is a key, never
+a cookie.
 """
 
 from __future__ import annotations
@@ -39,6 +40,18 @@ _PATH = re.compile(r"/api/([\w-]{1,64})/(envelope|integration/otlp/v1/traces)/?"
 FULL_SECONDS = 60
 """How long senders leave a full store alone."""
 
+_ANY_ORIGIN = (b"access-control-allow-origin", b"*")
+_READABLE = (b"access-control-expose-headers", b"x-sentry-error, x-sentry-rate-limits, retry-after")
+_PREFLIGHT = [
+    _ANY_ORIGIN,
+    (b"access-control-allow-methods", b"POST, OPTIONS"),
+    (
+        b"access-control-allow-headers",
+        b"x-sentry-auth, x-requested-with, accept, content-type, content-encoding, authorization, authentication",
+    ),
+    (b"access-control-max-age", b"3600"),
+]
+
 _JSON, _PROTOBUF = b"application/json", b"application/x-protobuf"
 
 
@@ -51,7 +64,7 @@ class TooMuch(Exception):
 
 
 class Ingest:
-    """The application: POST on the two paths, and nothing else."""
+    """The application: POST on the two paths, and what browsers ask before."""
 
     def __init__(self, writer: Writer, kept: Kept, keys: PublicKeys, senders: Senders, stacks: Stacks) -> None:
         self._writer = writer
@@ -69,12 +82,16 @@ class Ingest:
         way = "unknown" if match is None else "envelope" if match[2] == "envelope" else "otlp"
         extra: list[tuple[bytes, bytes]] = []
         content_type = _JSON
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
             if match is None:
                 raise Rejected(404, f"{scope['path'][:200]}: nothing is taken here")
+            if scope["method"] == "OPTIONS":
+                await _answer(send, 204, b"", _PREFLIGHT)
+                return
             if scope["method"] != "POST":
                 raise Rejected(405, "only POST")
-            answer, content_type = await self._take(way, match[1], scope, receive)
+            answer, content_type = await self._take(way, match[1], headers, scope, receive)
             status = 200
         except Rejected as error:
             status, answer = error.status, orjson.dumps({"detail": error.detail})
@@ -88,13 +105,16 @@ class Ingest:
             status, answer, extra = 429, b'{"detail":"the store is full"}', _later(FULL_SECONDS, b"organization")
         except Unavailable:
             status, answer = 503, b'{"detail":"the store does not answer"}'
+        if b"origin" in headers:
+            extra += (_ANY_ORIGIN, _READABLE)
         REQUESTS.labels(way, status).inc()
         SECONDS.labels(way).observe(time.perf_counter() - started)
         await _answer(send, status, answer, [(b"content-type", content_type), *extra])
 
-    async def _take(self, way: str, project: str, scope: Scope, receive: Receive) -> tuple[bytes, bytes]:
+    async def _take(
+        self, way: str, project: str, headers: dict[bytes, bytes], scope: Scope, receive: Receive
+    ) -> tuple[bytes, bytes]:
         """Read and store; the answer's body and type."""
-        headers: dict[bytes, bytes] = dict(scope["headers"])
         key = public_keys.named(headers, scope["query_string"])
         if key or way == "otlp":  # an envelope without one may name it in its first line
             self._keys.kind(key, project)

@@ -6,7 +6,7 @@ from typing import Any
 
 from reelback_minisentry.ingest import error_events, kept_items, metric_samples, profile_chunks
 from reelback_minisentry.ingest.envelope import Item
-from reelback_minisentry.spans import sdk
+from reelback_minisentry.spans import sdk, web_vitals
 from reelback_minisentry.stats import sampling
 from reelback_minisentry.store.records import Origin, Records, Session, SessionCounts
 from reelback_minisentry.timestamps import near, seconds
@@ -41,7 +41,9 @@ def read(header: dict[str, Any], items: list[Item], project: str, now: float) ->
                 if span := sdk.transaction(json_object(item.payload, "transaction"), project, now, sample_rate):
                     records.spans.append(span)
             case "span":
-                records.spans += sdk.span_item(json_object(item.payload, "span"), project, now)
+                spans = sdk.span_item(json_object(item.payload, "span"), project, now)
+                records.spans += spans
+                records.samples += web_vitals.samples(spans)
             case "session":
                 if session := _session(json_object(item.payload, "session"), project, now):
                     records.sessions.append(session)

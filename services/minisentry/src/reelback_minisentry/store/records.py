@@ -18,6 +18,12 @@ Kind = Literal["server", "browser"]
 
 METRIC_TYPES = ("counter", "gauge", "distribution")
 
+VITALS = {
+    **{f"browser.web_vital.{name}.value": "millisecond" for name in ("lcp", "inp", "fcp", "fp", "ttfb")},
+    "browser.web_vital.cls.value": "",
+}
+"""Attributes of spans in which browsers say how a page loads and feels, and their units. Each is a metric, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
