@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from reelback_minisentry import api, board
 from reelback_minisentry.artifacts.stacks import Stacks
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.replays.archive import Archive
 from reelback_minisentry.responses import answer
 from reelback_minisentry.settings import Settings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 def create(redis: Redis, stacks: Stacks, settings: Settings, draining: asyncio.Event) -> Starlette:
     """The application. `draining` makes it unready."""
     reader, archive = Reader(redis), Archive(redis)
+    names = ProjectNames(settings.minisentry_projects)
     token = settings.minisentry_token.get_secret_value()
 
     async def healthz(_: Request) -> Response:
@@ -38,8 +40,8 @@ def create(redis: Redis, stacks: Stacks, settings: Settings, draining: asyncio.E
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            *api.routes(redis, archive, stacks, settings.minisentry_projects, token),
-            *board.routes(redis, archive, stacks, settings.player_folder),
+            *api.routes(redis, archive, stacks, names, token),
+            *board.routes(redis, names, archive, stacks, settings.player_folder),
         ],
         exception_handlers={404: _unknown, 405: _not_allowed},
     )

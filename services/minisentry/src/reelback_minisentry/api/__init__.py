@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from starlette.routing import Route
@@ -19,6 +18,7 @@ from reelback_minisentry.artifacts.stacks import Stacks
 from reelback_minisentry.artifacts.uploads import Uploads
 from reelback_minisentry.issues.attachments import Attachments
 from reelback_minisentry.issues.feedback import FeedbackList
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.replays.archive import Archive
 from reelback_minisentry.store.edits import Edits
 from reelback_minisentry.store.reader import Reader
@@ -30,10 +30,10 @@ PREFIX = "/api/0/organizations/{org}"
 PROJECT = "/api/0/projects/{org}/{project}"
 
 
-def routes(redis: Redis, archive: Archive, stacks: Stacks, slugs: Mapping[str, str], token: str) -> list[Route]:
-    """Every call; each asks for the bearer token. `slugs` are the names of projects by id."""
+def routes(redis: Redis, archive: Archive, stacks: Stacks, names: ProjectNames, token: str) -> list[Route]:
+    """Every call; each asks for the bearer token."""
     reader, edits = Reader(redis), Edits(redis)
-    projects, artifacts = Projects(reader, slugs), Artifacts(Uploads(redis))
+    projects, artifacts = Projects(reader, names), Artifacts(Uploads(redis))
     releases, events = Releases(reader, edits, projects), Events(reader, projects)
     issues, replays = Issues(reader, edits, projects, stacks), Replays(archive, projects)
     reports = Reports(Attachments(redis), FeedbackList(redis, reader), projects)

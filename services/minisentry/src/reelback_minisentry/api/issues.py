@@ -42,18 +42,20 @@ class Issues:
         found = [
             issue
             for issue in (load(number, fields, place.environments) for number, fields in stored)
-            if listing.matches(issue, wanted)
+            if listing.matches(issue, wanted, self._projects.names)
             and place.holds_project(issue.project)
             and issue.first_seen < span.end
             and span.start <= issue.last_seen
         ]
         listing.order(found, by)
         shown, link = page(found, request.url, query, "limit")
-        return answer([shapes.shape(issue, base(request)) for issue in shown], headers={"Link": link})
+        return answer(
+            [shapes.shape(issue, base(request), self._projects.names) for issue in shown], headers={"Link": link}
+        )
 
     async def get(self, request: Request) -> Response:
         """One issue."""
-        return answer(shapes.shape(await self._issue(request), base(request)))
+        return answer(shapes.shape(await self._issue(request), base(request), self._projects.names))
 
     async def latest_event(self, request: Request) -> Response:
         """The latest event of an issue, with its exceptions."""
@@ -65,7 +67,7 @@ class Issues:
         issue = await self._issue(request)
         decided = decision.stored(Decision.model_validate(await body(request)), issue, time.time())
         await self._edits.decide(issue.number, decided)
-        return answer(shapes.shape(await self._issue(request), base(request)))
+        return answer(shapes.shape(await self._issue(request), base(request), self._projects.names))
 
     async def _issue(self, request: Request) -> Issue:
         number = request.path_params["issue"]
@@ -78,4 +80,4 @@ class Issues:
         trace_id = hex_id(request.path_params["trace"], 32)
         if not trace_id:
             raise not_found()
-        return answer(trace_tree.shape(await self._reader.trace(trace_id)))
+        return answer(trace_tree.shape(await self._reader.trace(trace_id), self._projects.names))

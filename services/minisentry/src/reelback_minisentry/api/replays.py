@@ -75,7 +75,7 @@ class Replays:
 
     async def _check(self, request: Request, found: dict[str, Any]) -> None:
         """Raises Rejected for a replay of another project than the path names."""
-        if self._projects.id_of(request.path_params["project"]) != found["project_id"]:
+        if self._projects.names.id_of(request.path_params["project"]) != found["project_id"]:
             raise not_found()
 
 

@@ -47,7 +47,7 @@ class Reports:
 
     async def feedback(self, request: Request) -> Response:
         """What people said, the last first."""
-        project = self._projects.id_of(request.path_params["project"])
+        project = self._projects.names.id_of(request.path_params["project"])
         found = [said for said in await self._said.newest() if said["origin"]["project"] == project]
         shown, link = page(found, request.url, request.query_params)
-        return answer([feedback.shape(said) for said in shown], headers={"Link": link})
+        return answer([feedback.shape(said, self._projects.names) for said in shown], headers={"Link": link})

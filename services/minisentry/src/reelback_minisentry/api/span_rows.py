@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.query.search import BadQuery, Predicate, parse, requires
 from reelback_minisentry.spans import trace_tree
 from reelback_minisentry.store.records import VITALS, TraceLine
@@ -42,6 +43,7 @@ def table(
     fields: list[str],
     by: list[str],
     *,
+    names: ProjectNames,
     window: Window,
     place: Place,
 ) -> list[dict[str, Any]]:
@@ -52,7 +54,7 @@ def table(
             f"field: unknown field {unknown[0]!r} of single spans; figures of segments need is_transaction:true"
         )
     wanted = parse(query, _SEARCHED, {"status": "span.status"}, {DURATION: _longer})
-    found = [row for row in _rows(traces, window, place) if wanted(row)]
+    found = [row for row in _rows(traces, names, window, place) if wanted(row)]
     plain = [name for name in fields if name in FIELDS]
     if len(plain) == len(fields):
         shown = [{name: row[name] for name in plain} for row in found]
@@ -83,7 +85,9 @@ def _longer(comparison: str, milliseconds: float) -> Predicate:
     return lambda row: compare(float(row[DURATION]), milliseconds)
 
 
-def _rows(traces: Iterable[tuple[str, list[TraceLine]]], window: Window, place: Place) -> Iterator[dict[str, Any]]:
+def _rows(
+    traces: Iterable[tuple[str, list[TraceLine]]], names: ProjectNames, window: Window, place: Place
+) -> Iterator[dict[str, Any]]:
     for trace, lines in traces:
         for span_id, span in trace_tree.flat(lines).items():
             origin = span["origin"]
@@ -105,7 +109,7 @@ def _rows(traces: Iterable[tuple[str, list[TraceLine]]], window: Window, place: 
                 "is_transaction": str(span["segment"]).lower(),
                 "release": origin["release"],
                 "environment": origin["environment"],
-                "project": origin["project"],
+                "project": names.slug(origin["project"]),
             }
 
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from reelback_minisentry.artifacts.stacks import Stacks
 from reelback_minisentry.board.data import Board
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.replays.archive import Archive
 from reelback_minisentry.responses import Call, answer
 from reelback_minisentry.spans import trace_tree
@@ -35,9 +36,9 @@ _REPLAY_POLICY = {
 """A replay is a page of styles that somebody sent, in a frame without scripts. It loads nothing from anywhere."""
 
 
-def routes(redis: Redis, archive: Archive, stacks: Stacks, player: Path | None) -> list[Route]:
+def routes(redis: Redis, names: ProjectNames, archive: Archive, stacks: Stacks, player: Path | None) -> list[Route]:
     """The pages, their files and their data. `player`: the folder of rrweb's player."""
-    reader, board = Reader(redis), Board(redis, archive, stacks)
+    reader, board = Reader(redis), Board(redis, names, archive, stacks)
     folder = Path(__file__).parent / "static"
     page = (folder / "index.html").read_bytes()
     files = {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in _TYPES}
@@ -75,7 +76,7 @@ def routes(redis: Redis, archive: Archive, stacks: Stacks, player: Path | None) 
         return answer(found) if found else answer({"detail": "This issue is not known (any more)."}, 404)
 
     async def trace(request: Request) -> Response:
-        return answer(trace_tree.shape(await reader.trace(hex_id(request.path_params["id"], 32))))
+        return answer(trace_tree.shape(await reader.trace(hex_id(request.path_params["id"], 32)), names))
 
     async def replay(request: Request) -> Response:
         found = await board.replay(hex_id(request.path_params["id"], 32))

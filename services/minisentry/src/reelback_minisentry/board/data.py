@@ -14,6 +14,7 @@ from reelback_minisentry.issues import commits, shapes
 from reelback_minisentry.issues.attachments import Attachments
 from reelback_minisentry.issues.feedback import FeedbackList
 from reelback_minisentry.issues.issue import load
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.query.segment_figures import total
 from reelback_minisentry.release_names import service_of
 from reelback_minisentry.replays.archive import Archive
@@ -59,9 +60,10 @@ class _Fresh:
 class Board:
     """The data of the pages. Every method raises redis.RedisError when Redis does not answer."""
 
-    def __init__(self, redis: Redis, archive: Archive, stacks: Stacks) -> None:
+    def __init__(self, redis: Redis, names: ProjectNames, archive: Archive, stacks: Stacks) -> None:
         self._reader = Reader(redis)
         self._attachments, self._said = Attachments(redis), FeedbackList(redis, self._reader)
+        self._names = names
         self._archive = archive
         self._stacks = stacks
         self._overviews = _Fresh(self._overview)
@@ -155,7 +157,7 @@ class Board:
         stored = await self._reader.issues(await self._reader.issue_numbers())
         found = [load(number, fields, place.environments) for number, fields in stored]
         own = [issue for issue in found if issue.count and service in map(service_of, issue.releases)]
-        return [overview.issue(issue) for issue in own[:MAX_ISSUES]]
+        return [overview.issue(issue, self._names) for issue in own[:MAX_ISSUES]]
 
     async def _replays(self, service: str, place: Place) -> list[dict[str, Any]]:
         return [
@@ -201,7 +203,7 @@ class Board:
             exceptions, problems = await self._stacks.of_kept(loaded.latest["detail"]["exceptions"])
             suspects = commits.suspects(exceptions, commits.of(release or {}))
             said = [one for one in await self._said.newest() if one["issue"] == int(number)]
-            return overview.issue(loaded) | {
+            return overview.issue(loaded, self._names) | {
                 "attachments": await self._attachments.of(loaded.latest["id"]),
                 "feedback": [overview.feedback(one) for one in said],
                 "event": shapes.event(loaded, exceptions, problems),

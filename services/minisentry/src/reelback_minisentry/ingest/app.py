@@ -140,7 +140,7 @@ class Ingest:
 
     async def _store(self, records: Records, key: bytes, project: str) -> None:
         records.kind = self._keys.kind(key, project)
-        self._keys.check(records)
+        self._keys.check(records, project)
         await self._kept.write(records)
         await self._writer.write(records)
         for item, n in records.items.items():

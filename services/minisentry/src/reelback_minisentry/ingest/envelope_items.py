@@ -8,11 +8,11 @@ from reelback_minisentry.ingest import error_events, kept_items, metric_samples,
 from reelback_minisentry.ingest.envelope import Item
 from reelback_minisentry.spans import sdk, web_vitals
 from reelback_minisentry.stats import sampling
-from reelback_minisentry.store.records import Origin, Records, Session, SessionCounts
+from reelback_minisentry.store.records import FAILED_SESSIONS, Origin, Records, Session, SessionCounts
 from reelback_minisentry.timestamps import near, seconds
 from reelback_minisentry.untrusted import count, json_object, obj, objects, text
 
-OUTCOMES = ("exited", "errored", "crashed", "abnormal")
+OUTCOMES = ("exited", "errored", *FAILED_SESSIONS)
 
 LISTS = frozenset({"span", "log", "trace_metric"})
 """Items that carry many of their kind: what is counted is the header's item_count."""
@@ -76,7 +76,7 @@ def _session(payload: dict[str, Any], project: str, now: float) -> Session | Non
     if not sid:
         return None
     status = text(payload.get("status"))
-    outcome = status if status in ("crashed", "abnormal") else "errored" if count(payload.get("errors")) else ""
+    outcome = status if status in FAILED_SESSIONS else "errored" if count(payload.get("errors")) else ""
     return Session(
         sid=sid,
         user=text(payload.get("did")),

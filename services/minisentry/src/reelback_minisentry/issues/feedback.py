@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from reelback_minisentry.short_ids import short_id
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.reader import Reader
 from reelback_minisentry.store.scope import Window
@@ -40,7 +40,7 @@ class FeedbackList:
         return [{**one, "issue": rows[one["event"]]["issue"] if one["event"] in rows else None} for one in said]
 
 
-def shape(said: dict[str, Any]) -> dict[str, Any]:
+def shape(said: dict[str, Any], names: ProjectNames) -> dict[str, Any]:
     """As Sentry's API shows it."""
     number = said["issue"]
     return {
@@ -51,6 +51,6 @@ def shape(said: dict[str, Any]) -> dict[str, Any]:
         "email": said["email"],
         "comments": said["message"],
         "dateCreated": iso(said["at"]),
-        "issue": number and {"id": str(number), "shortId": short_id(said["origin"]["project"], number)},
+        "issue": number and {"id": str(number), "shortId": names.short_id(said["origin"]["project"], number)},
         "user": None,
     }

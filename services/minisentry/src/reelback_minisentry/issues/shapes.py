@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reelback_minisentry.issues.issue import Issue
-from reelback_minisentry.short_ids import short_id
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.timestamps import iso
 
 
-def shape(issue: Issue, base: str) -> dict[str, Any]:
+def shape(issue: Issue, base: str, names: ProjectNames) -> dict[str, Any]:
     """Sentry's issue object. `base`: the address of this server."""
-    latest = issue.latest
+    latest, slug = issue.latest, names.slug(issue.project)
     return {
         "id": issue.number,
         "shareId": None,
-        "shortId": short_id(issue.project, int(issue.number)),
+        "shortId": names.short_id(issue.project, int(issue.number)),
         "title": latest["title"],
         "culprit": latest["culprit"],
         "permalink": f"{base}/issues/{issue.number}",
@@ -28,7 +28,7 @@ def shape(issue: Issue, base: str) -> dict[str, Any]:
         "isPublic": False,
         "platform": issue.platform,
         "priority": "high" if not latest["handled"] or latest["level"] == "fatal" else "medium",
-        "project": {"id": issue.project, "name": issue.project, "slug": issue.project, "platform": issue.platform},
+        "project": {"id": issue.project, "name": slug, "slug": slug, "platform": issue.platform},
         "type": "error" if "type" in latest["metadata"] else "default",
         "issueType": "error",
         "issueCategory": "error",

@@ -53,7 +53,7 @@ PROFILES_BYTES = MIB
 SESSIONS_BYTES = 16 * 1024
 SESSION_IDS_BYTES = 8 * MIB
 """Bytes of names of an hour: fields of counters; metrics by name, release and so on, and with attributes; functions of
-profiles by thread; releases and so on that sessions are told apart by, each with up to four HyperLogLogs of 12 kB; ids
+profiles by thread; releases and so on that sessions are told apart by, each with up to five HyperLogLogs of 12 kB; ids
 of sessions that went wrong.
 What is over is counted under OTHER, sessions without their ids."""
 

@@ -16,6 +16,9 @@ TraceLine = list[dict[str, Any]] | dict[str, Any]
 Kind = Literal["server", "browser"]
 """Who sends: a server of ours, or a browser, by whose word nothing is counted but of the browser's own releases."""
 
+FAILED_SESSIONS = ("crashed", "abnormal", "unhandled")
+"""Outcomes of sessions that are errored ones, too. Browsers' are unhandled, not crashed, since version 11 of the SDK."""
+
 METRIC_TYPES = ("counter", "gauge", "distribution")
 
 VITALS = {
@@ -118,7 +121,7 @@ class Error:
 
 @dataclass(slots=True)
 class Session:
-    """One update of one session; `outcome` is "" while it is healthy, else errored, crashed or abnormal.
+    """One update of one session; `outcome` is "" while it is healthy, else errored or one of FAILED_SESSIONS.
 
     `user` is the id of whoever's session it is, "" when it is not said.
     """
@@ -133,7 +136,7 @@ class Session:
 
 @dataclass(slots=True)
 class SessionCounts:
-    """Finished sessions of one minute: how many of each outcome (exited, errored, crashed, abnormal)."""
+    """Finished sessions of one minute: how many of each outcome (exited, errored, or one of FAILED_SESSIONS)."""
 
     started: float
     origin: Origin

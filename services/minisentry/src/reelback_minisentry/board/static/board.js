@@ -127,7 +127,8 @@ function releases(data, colors) {
     h("td", { class: "num" }, count(row.requests)),
     h("td", { class: `num ${row.requests && row.failures / row.requests > 0.05 ? "bad" : ""}` }, row.requests ? percent(row.failures / row.requests) : "–"),
     h("td", { class: "num" }, milliseconds(row.p95)),
-    h("td", { class: "num" }, row.sessions ? percent(row.crashFree, 1) : "–"),
+    h("td", { class: "num" }, row.sessions ? percent(row.crashFree, 1) : "–",
+      row.unhandled > 0 && h("div", { class: "soft" }, `${percent(row.unhandled / row.sessions, 1)} unhandled`)),
     h("td", { class: "num" }, when(row.lastSeen))));
   const heads = ["Release", "Requests", "Errors", "P95", "Crash-free", "Last seen"];
   return h("section", { class: "card" }, h("h2", null, "Releases ", h("small", null, "last 15 minutes; sessions of the last day")),
