@@ -41,7 +41,7 @@ class Server:
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
-    maxmemory: str = "256mb"
+    maxmemory: str = "352mb"
     port: int = field(default_factory=free_port)
     ingest_port: int = field(default_factory=free_port)
     metrics_port: int = field(default_factory=free_port)

@@ -24,7 +24,7 @@ AROUND = 5
 """Lines of context before and after."""
 
 MAX_HELD = 3 * MAX_FILE
-"""Bytes of scripts and maps whose indexes are held in memory; one takes about twice what they have."""
+"""Bytes of scripts and maps whose indexes are held: symbolic has them in files without a name, below TMPDIR."""
 
 MAX_WAITING = 64
 """Questions that wait for the thread; more are not answered."""
