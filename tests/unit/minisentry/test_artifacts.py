@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.unit.minisentry.conftest import ORG, RECORDED, TOKEN, Server
+from tests.unit.minisentry.conftest import ORG, RECORDED, TOKEN, Server, just_now
 
 BUNDLE = (RECORDED / "web.bundle").read_bytes()
-ERROR = (RECORDED / "error.envelope").read_bytes()
+ERROR = just_now((RECORDED / "error.envelope").read_bytes())
 DEBUG_ID = "a683e23e-5b1c-52c9-82a8-b38d9d8eb822"
 MIB = 1024 * 1024
 
