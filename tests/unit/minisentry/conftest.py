@@ -70,7 +70,7 @@ class Server:
 
     def start(self) -> None:
         self.launch()
-        wait_until(self.ready)
+        wait_until(self.ready, 60)
 
     def launch(self) -> None:
         environment = {
