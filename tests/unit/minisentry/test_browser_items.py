@@ -170,6 +170,7 @@ def test_a_page_of_another_origin_may_send(fresh: Server) -> None:
         "access-control-allow-origin" not in fresh.ingest.post(f"{path}?sentry_key={BROWSER_KEY}", content=body).headers
     )
     assert fresh.ingest.options("/elsewhere").status_code == 404
+    assert fresh.ingest.options("/api/1/envelope/", headers=origin).status_code == 405, "servers are no pages"
 
 
 def test_projects_have_names(fresh: Server) -> None:

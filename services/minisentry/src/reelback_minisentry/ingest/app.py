@@ -2,8 +2,8 @@
 
 A request is answered with 200 only after its batch is stored. What is wrong with it is answered with 4xx, too much at
 once or a full store with 429, a store that is away with 503. SDKs read X-Sentry-Error, `Retry-After` and
-X-Sentry-Rate-Limits. Pages of any origin may send, as at Sentry, and read the answer: what lets them in is a key, never
-a cookie.
+X-Sentry-Rate-Limits. Pages of any origin may send to the projects of browsers, as at Sentry, and read the answer: what
+lets them in is a key, never a cookie. To those of servers no page may.
 """
 
 from __future__ import annotations
@@ -83,10 +83,11 @@ class Ingest:
         extra: list[tuple[bytes, bytes]] = []
         content_type = _JSON
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        for_pages = match is not None and match[1] in public_keys.BROWSER_PROJECTS
         try:
             if match is None:
                 raise Rejected(404, f"{scope['path'][:200]}: nothing is taken here")
-            if scope["method"] == "OPTIONS":
+            if for_pages and scope["method"] == "OPTIONS":
                 await _answer(send, 204, b"", _PREFLIGHT)
                 return
             if scope["method"] != "POST":
@@ -105,7 +106,7 @@ class Ingest:
             status, answer, extra = 429, b'{"detail":"the store is full"}', _later(FULL_SECONDS, b"organization")
         except Unavailable:
             status, answer = 503, b'{"detail":"the store does not answer"}'
-        if b"origin" in headers:
+        if for_pages and b"origin" in headers:
             extra += (_ANY_ORIGIN, _READABLE)
         REQUESTS.labels(way, status).inc()
         SECONDS.labels(way).observe(time.perf_counter() - started)

@@ -17,7 +17,7 @@ Kind = Literal["server", "browser"]
 """Who sends: a server of ours, or a browser, by whose word nothing is counted but of the browser's own releases."""
 
 FAILED_SESSIONS = ("crashed", "abnormal", "unhandled")
-"""Outcomes of sessions that are errored ones, too. Browsers' are unhandled, not crashed, since version 11 of the SDK."""
+"""Outcomes of sessions that are errored ones, too. Browsers' are unhandled, not crashed, since their SDK 11."""
 
 METRIC_TYPES = ("counter", "gauge", "distribution")
 
