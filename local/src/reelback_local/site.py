@@ -58,15 +58,21 @@ async def _build(work: Path) -> None:
         shutil.copy(SOURCES / file, work)
     for folder in _FOLDERS:
         shutil.copytree(SOURCES / folder, work / folder)
-    node, npm = _node()
-    install = (node, npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--loglevel=error")
-    await _run("npm ci", install, work, INSTALL_SECONDS)
+    await install(work)
+    node, _ = _node()
     vite = str(work / "node_modules" / "vite" / "bin" / "vite.js")
     await _run("vite build", (node, vite, "build", "--logLevel=error"), work, BUILD_SECONDS)
     with suppress(OSError):  # another stack was quicker
         (work / "dist").rename(target)
     if not target.is_dir():
         raise SiteError(f"vite build left nothing that could be moved to {target}")
+
+
+async def install(work: Path) -> None:
+    """Install what the lock in a folder pins. Raises SiteError."""
+    node, npm = _node()
+    command = (node, npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--loglevel=error")
+    await _run("npm ci", command, work, INSTALL_SECONDS)
 
 
 async def _run(name: str, command: tuple[str, ...], work: Path, seconds: float) -> None:
