@@ -18,6 +18,7 @@ HOST = "127.0.0.1"
 MINISENTRY = "minisentry"
 MAILBOX = "mailbox"
 WEB = "web"
+ADMIN = "admin"
 LOADGEN = "loadgen"
 STACK = "REELBACK_PORT_OFFSET"
 OFFSET = 3000
@@ -87,7 +88,7 @@ class Plan:
         kind = self.services[service]
         return Spec(
             name=name,
-            command=_module(service),
+            command=_module(WEB if kind.pages else service),
             env={
                 **self._given[service],
                 **env,
@@ -110,10 +111,10 @@ class Plan:
         return Spec(LOADGEN, _module(LOADGEN), {"GATEWAY_URL": gateway, "LOAD_RPS": f"{rps:g}"})
 
 
-def plan(values: Values, environ: Mapping[str, str], home: Home, site: Path | None = None) -> Plan:
+def plan(values: Values, environ: Mapping[str, str], home: Home, sites: Mapping[str, Path] | None = None) -> Plan:
     """The stack of these values. What `environ` holds of a service's own variables replaces what they say.
 
-    `site` is the build of web's pages; without one web stays out.
+    `sites` are the builds of what serves pages; what has none stays out.
 
     SENTRY_DSN is the team's own Sentry, and then minisentry stays out; so does a store whose address it holds, such as
     REDIS_URL. Raises ValueError for a port offset that is none.
@@ -122,7 +123,9 @@ def plan(values: Values, environ: Mapping[str, str], home: Home, site: Path | No
     own = environ.get("SENTRY_DSN") or values.sentry.dsn
     urls = {name: environ.get(_variable(name)) or store.url for name, store in values.stores.items()}
     out = {store.service for name, store in values.stores.items() if urls[name]}
-    out |= ({MINISENTRY} if own else set()) | (set() if site else {WEB})
+    sites = sites or {}
+    out |= {MINISENTRY} if own else set()
+    out |= {name for name, service in values.services.items() if service.pages and name not in sites}
     services = {
         name: service.model_copy(
             update={"env": {key: environ.get(key) or _moved(text, offset) for key, text in service.env.items()}}
@@ -180,8 +183,7 @@ def plan(values: Values, environ: Mapping[str, str], home: Home, site: Path | No
                 if values.stores[store].service == name
             },
             **{secret: secrets[secret] for secret in service.secrets},
-            **({"BROWSER_DSN": browser_dsn} if service.browsers else {}),
-            **({"SITE_FOLDER": str(site)} if name == WEB else {}),
+            **({"BROWSER_DSN": browser_dsn, "SITE_FOLDER": str(sites[name])} if service.pages else {}),
         }
         for name, service in services.items()
     }

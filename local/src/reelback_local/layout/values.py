@@ -30,7 +30,7 @@ class Service(_Values):
     stores: tuple[str, ...] = ()
     env: dict[str, str] = {}
     secrets: tuple[str, ...] = ()
-    browsers: bool = False
+    pages: bool = False
 
 
 class Store(_Values):
