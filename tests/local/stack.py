@@ -52,7 +52,8 @@ class Stack:
         while True:
             offset = random.randrange(3100, 5600)  # below the ports that the kernel gives to clients
             mine = {"REELBACK_HOME": str(folder), "REELBACK_PORT_OFFSET": str(offset), **more}
-            if ports.taken(plan(values.load(), mine, home, folder)) is None:
+            sites = {"web": folder, "admin": folder}
+            if ports.taken(plan(values.load(), mine, home, sites)) is None:
                 return cls(home, offset, {**os.environ, **mine})
 
     @classmethod

@@ -50,6 +50,9 @@ TOKEN = "a token of at least thirty-two characters"
 STAFF = {role: f"{role}@example.com" for role in roles.ROLES}
 """The address of who has each role."""
 
+STAFF_LISTS = {role: (email,) for role, email in STAFF.items()}
+"""As the user service is told them."""
+
 DECIDER = "of finance"
 """A session of somebody who may decide on money, to the user service that knows everybody."""
 
@@ -166,8 +169,7 @@ async def user(
     async with redis.connect(redis_url) as cache:
         sessions = Sessions(cache, lifetime)
         log = AuditLog(accounts.database)
-        staff = {role: (email,) for role, email in STAFF.items()}
-        servicer = User(accounts, sessions, Attempts(cache), log, email_secret=TOKEN, staff=staff, offer=offer)
+        servicer = User(accounts, sessions, Attempts(cache), log, email_secret=TOKEN, staff=STAFF_LISTS, offer=offer)
 
         def register(it: grpc.aio.Server) -> None:
             add_UserServicer_to_server(servicer, it)

@@ -1,5 +1,6 @@
 import { ErrorBoundary } from "@sentry/react";
 import { Component, type ReactNode } from "react";
+import { Problem } from "./api/problem";
 import type { Member } from "./api/shapes";
 import * as shapes from "./api/shapes";
 import { AlertsPage } from "./pages/alerts";
@@ -17,7 +18,6 @@ import * as session from "./session";
 import { routed } from "./telemetry";
 import { texts } from "./texts";
 import { Loader } from "./ui";
-import { Problem } from "./api/problem";
 
 export class App extends Component<Record<string, never>, session.State> {
   override state = session.current();

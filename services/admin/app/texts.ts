@@ -74,7 +74,14 @@ export const texts = {
     perBet: "One bet, at most",
     ledger: "Ledger",
     empty: "No money has moved yet.",
-    columns: { time: "Time", kind: "What", amount: "Amount", after: "Balance after", by: "Decided by", request: "Request" },
+    columns: {
+      time: "Time",
+      kind: "What",
+      amount: "Amount",
+      after: "Balance after",
+      by: "Decided by",
+      request: "Request",
+    },
     kinds: {
       deposit: "Deposit",
       withdrawal: "Withdrawal",

@@ -61,7 +61,8 @@ export class Loader<T> extends Component<LoaderProps<T>, LoadedState<T>> {
       (value) => this.here && this.setState({ value, problem: undefined }),
       (error: unknown) => {
         if (!this.here) return;
-        this.setState(error instanceof Problem ? { problem: error } : { broken: error });
+        if (error instanceof Problem) this.setState({ problem: error });
+        else this.setState({ broken: error });
       },
     );
   };
@@ -284,7 +285,13 @@ export class Choices extends Component<
         {chosen ? (
           <fieldset aria-busy={busy}>
             <legend>{texts.confirm.sure}</legend>
-            <button type="button" ref={this.yes} aria-disabled={busy} className={chosen.grave ? "grave" : ""} onClick={this.send}>
+            <button
+              type="button"
+              ref={this.yes}
+              aria-disabled={busy}
+              className={chosen.grave ? "grave" : ""}
+              onClick={this.send}
+            >
               {texts.confirm.yes(chosen.label.toLowerCase())}
               <span className="unseen"> {this.props.about}</span>
             </button>

@@ -83,7 +83,12 @@ export class KycChoices extends Component<KycChoicesProps> {
         about={player.display_name}
         choices={[
           { label: texts.documents.verify, action: "verify documents", decide: () => this.decide("verified") },
-          { label: texts.documents.refuse, action: "refuse documents", grave: true, decide: () => this.decide("refused") },
+          {
+            label: texts.documents.refuse,
+            action: "refuse documents",
+            grave: true,
+            decide: () => this.decide("refused"),
+          },
         ]}
       />
     );

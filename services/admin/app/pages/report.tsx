@@ -89,10 +89,7 @@ function Figures(props: { report: Report }) {
       {report.top_players.length > 0 && (
         <>
           <h2>{texts.report.top}</h2>
-          <Table
-            label={texts.report.top}
-            head={[topColumns.player, topColumns.rounds, topColumns.bet, topColumns.win]}
-          >
+          <Table label={texts.report.top} head={[topColumns.player, topColumns.rounds, topColumns.bet, topColumns.win]}>
             {report.top_players.map((row) => (
               <tr key={row.player.player_id}>
                 <td className="name">

@@ -47,8 +47,8 @@ export class WithdrawalsPage extends Component<{ member: Member }, { done: strin
                     <strong className="sum">{money(-transfer.entry.amount)}</strong>
                     <Who person={transfer.player} />
                     <span className="hint">
-                      {texts.withdrawals.waits(ago(transfer.entry.created_at))}, {texts.withdrawals.request.toLowerCase()}{" "}
-                      <span className="id">{transfer.entry.request_id}</span>
+                      {texts.withdrawals.waits(ago(transfer.entry.created_at))},{" "}
+                      {texts.withdrawals.request.toLowerCase()} <span className="id">{transfer.entry.request_id}</span>
                     </span>
                   </p>
                   {this.choices(transfer, reload)}

@@ -77,7 +77,9 @@ async def serve(options: Settings) -> None:
     async with httpx2.AsyncClient(limits=limits, trust_env=False) as http:
         tunnel = Tunnel(destination, http, Rates(ENVELOPES_PER_SECOND, BURST, time.monotonic))
         proxies = [str(network) for network in options.trusted_proxies]
-        await asgi.serve(options.site_name, options, app.create(pages, told, options.gateway_address, tunnel), ready, proxies)
+        await asgi.serve(
+            options.site_name, options, app.create(pages, told, options.gateway_address, tunnel), ready, proxies
+        )
 
 
 if __name__ == "__main__":
