@@ -38,6 +38,7 @@ class Member(Player):
     def __init__(self, stack: Stack, role: str) -> None:
         super().__init__(stack, f"{role}@reelback.example", name=role.title())
         self.post("profile/email", code=until(lambda: stack.code(self.email), "the first mail"))
+        self.sign_in()  # roles begin with a session
 
 
 @pytest.fixture(scope="module")
