@@ -120,6 +120,7 @@ def test_a_withdrawal_goes_from_request_over_approval_to_mail(
     assert decide(page, "Verify") == f"The documents of {NAME} are verified."
     withdraw(player)
 
+    assert page.run("document.activeElement.className") == "done"
     sign_in(page, staff["finance"])
     go(page, "withdrawals", ".queue")
     assert "€1,500.00" in page.text(".queue")

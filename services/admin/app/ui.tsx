@@ -321,6 +321,23 @@ export class Choices extends Component<
   }
 }
 
+/** What was done. It is focused when it is said: the button that was pressed is gone. */
+export class Done extends Component<{ children: string }> {
+  private readonly said = createRef<HTMLParagraphElement>();
+
+  override componentDidUpdate(before: { children: string }): void {
+    if (this.props.children !== before.children) this.said.current?.focus();
+  }
+
+  override render(): ReactNode {
+    return (
+      <p role="status" className="done" tabIndex={-1} ref={this.said}>
+        {this.props.children}
+      </p>
+    );
+  }
+}
+
 /** A figure with what it is. */
 export function Figure(props: { label: string; value: string; more?: string; href?: string }) {
   const value = <strong>{props.value}</strong>;

@@ -94,7 +94,7 @@ async def test_what_did_not_come_to_be_does_not_wait(bank: Bank) -> None:
     assert await bank.database["waiting"].count_documents({}) == 0
 
 
-async def test_a_withdrawal_waits_from_before_it_is_taken(bank: Bank) -> None:
+async def test_a_withdrawal_waits_from_before_it_is_taken(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that dies between the two leaves a row too much, which goes, and never one too little."""
     wallets = Wallets(bank.database)
     await bank.deposit(LARGE)
@@ -102,7 +102,7 @@ async def test_a_withdrawal_waits_from_before_it_is_taken(bank: Bank) -> None:
     async def dies(*_: Any) -> bool:
         raise asyncio.CancelledError
 
-    wallets._swap = dies  # type: ignore[method-assign]
+    monkeypatch.setattr(wallets, "_swap", dies)
     with pytest.raises(asyncio.CancelledError):
         await wallets.move(Move("a", "p", Kind.WITHDRAWAL, LARGE))
     rows = bank.database["waiting"]

@@ -29,14 +29,14 @@ QUICK = 1.0
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def document(number: int, **more: Any) -> Document:
+def document(place: int, **more: Any) -> Document:
     """An account as it is stored."""
     return {
-        "_id": f"player-{number:05d}",
-        "email": f"{number}@many.example",
-        "display_name": f"Ada {number}",
+        "_id": f"player-{place:05d}",
+        "email": f"{place}@many.example",
+        "display_name": f"Ada {place}",
         "password_hash": "x",
-        "created_at": BEGUN + timedelta(seconds=number),
+        "created_at": BEGUN + timedelta(seconds=place),
         "kyc": "none",
         "kyc_changes": 0,
         "email_verified": False,

@@ -5,7 +5,7 @@ import { ago, moment } from "../format";
 import { playerAddress } from "../route";
 import { askAs } from "../session";
 import { texts } from "../texts";
-import { Choices, Paged, Title } from "../ui";
+import { Choices, Done, Paged, Title } from "../ui";
 
 export class KycPage extends Component<{ member: Member }, { done: string }> {
   override state = { done: "" };
@@ -15,9 +15,7 @@ export class KycPage extends Component<{ member: Member }, { done: string }> {
       <>
         <Title>{texts.documents.title}</Title>
         <p className="lead">{texts.documents.lead}</p>
-        <p role="status" className="done">
-          {this.state.done}
-        </p>
+        <Done>{this.state.done}</Done>
         <Paged
           label={texts.documents.title}
           none={texts.documents.none}

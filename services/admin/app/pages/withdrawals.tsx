@@ -4,7 +4,7 @@ import * as shapes from "../api/shapes";
 import { ago, moment, money } from "../format";
 import { askAs } from "../session";
 import { texts } from "../texts";
-import { Choices, Paged, Title, Who } from "../ui";
+import { Choices, Done, Paged, Title, Who } from "../ui";
 
 export class WithdrawalsPage extends Component<{ member: Member }, { done: string }> {
   override state = { done: "" };
@@ -31,9 +31,7 @@ export class WithdrawalsPage extends Component<{ member: Member }, { done: strin
       <>
         <Title>{texts.withdrawals.title}</Title>
         <p className="lead">{texts.withdrawals.lead}</p>
-        <p role="status" className="done">
-          {this.state.done}
-        </p>
+        <Done>{this.state.done}</Done>
         <Paged
           label={texts.withdrawals.title}
           none={texts.withdrawals.none}
