@@ -88,6 +88,7 @@ def test_admin_is_the_server_of_web_with_other_pages(home: Home, tmp_path: Path)
     admin = stack.instance("admin", "admin", "admin@1.4.0", stack.services["admin"].env, stack.ports("admin"))
     assert admin.command[-1] == "reelback_web"
     assert (admin.env["SITE_NAME"], admin.env["SITE_FOLDER"]) == ("admin", str(tmp_path))
+    assert admin.env["BROWSER_DSN"].endswith("@127.0.0.1:8191/3")
     assert f"http://127.0.0.1:{admin.port}" in stack.services["gateway"].env["CORS_ORIGINS"]
     assert "web" not in stack.services
 

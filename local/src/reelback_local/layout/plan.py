@@ -137,8 +137,7 @@ def plan(values: Values, environ: Mapping[str, str], home: Home, sites: Mapping[
     ingest = None if own else (services[MINISENTRY].ingest_port or 0) + offset
     dsn = own or f"http://{secrets['MINISENTRY_KEY']}@{HOST}:{ingest}/1"
     browser_dsn = environ.get("BROWSER_DSN") or values.sentry.browser_dsn
-    if not own and not browser_dsn:
-        browser_dsn = f"http://{secrets['MINISENTRY_BROWSER_KEY']}@{HOST}:{ingest}/2"
+    browsers = "" if own else f"http://{secrets['MINISENTRY_BROWSER_KEY']}@{HOST}:{ingest}"
     common = {
         "HOST": HOST,
         "SENTRY_DSN": dsn,
@@ -183,7 +182,14 @@ def plan(values: Values, environ: Mapping[str, str], home: Home, sites: Mapping[
                 if values.stores[store].service == name
             },
             **{secret: secrets[secret] for secret in service.secrets},
-            **({"BROWSER_DSN": browser_dsn, "SITE_FOLDER": str(sites[name])} if service.pages else {}),
+            **(
+                {
+                    "BROWSER_DSN": browser_dsn or (browsers and f"{browsers}/{service.pages}"),
+                    "SITE_FOLDER": str(sites[name]),
+                }
+                if service.pages
+                else {}
+            ),
         }
         for name, service in services.items()
     }
