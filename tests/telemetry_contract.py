@@ -51,6 +51,7 @@ SERVICES: Mapping[str, Service] = {
     "notification": Service(_ALWAYS),
     "mailbox": Service(_ALWAYS),
     "web": Service(_ALWAYS),
+    "admin": Service(_ALWAYS),
 }
 
 EDGES = frozenset(

@@ -150,8 +150,7 @@ def test_a_spin_of_which_nothing_was_heard_is_asked_for_again_and_played_once(pa
 
 
 def test_the_first_load_is_small() -> None:
-    folder = site.built()
-    assert folder
+    folder = site.built()["web"]
     html = (folder / "index.html").read_text()
     asked = [file for file in (folder / "assets").iterdir() if f"/assets/{file.name}" in html]
     assert asked

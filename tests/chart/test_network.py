@@ -133,9 +133,9 @@ def test_a_mail_server_is_reached_on_its_port_or_its_schemes(render: Render, url
     assert outside(render(f"--set=stores.smtp.url={url}"), "notification") == expected
 
 
-def test_only_web_is_let_out_to_where_browsers_reports_go(render: Render) -> None:
+def test_only_web_and_admin_are_let_out_to_where_browsers_reports_go(render: Render) -> None:
     given = render("--set=sentry.browserDsn=http://key@sentry.example.com:9000/2")
-    assert outside(given, "web") == {9000}
+    assert outside(given, "web") == outside(given, "admin") == {9000}
     assert outside(given, "game") == set()
     assert outside(render(), "web") == set()
 

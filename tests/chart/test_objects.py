@@ -141,26 +141,33 @@ def test_telemetry_goes_to_minisentry_until_a_dsn_is_given(stack: Objects, rende
     assert decoded(stack, "sentry")["SENTRY_DSN"] == f"http://{key}@minisentry-ingest:8091/1"
     assert "nodePort" not in json.dumps(stack["Service", "minisentry-ingest"])
     given = render(*PROFILES["sentry"])
-    assert decoded(given, "sentry") == {"SENTRY_DSN": "https://key@o1.ingest.sentry.io/42", "BROWSER_DSN": ""}
+    assert decoded(given, "sentry") == {
+        "SENTRY_DSN": "https://key@o1.ingest.sentry.io/42",
+        "BROWSER_DSN-web": "",
+        "BROWSER_DSN-admin": "",
+    }
     assert not [key for key in given if "minisentry" in key]
 
 
 def test_what_browsers_report_goes_by_web_with_a_key_of_its_own(stack: Objects, render: Render) -> None:
-    assert {name for name, pod in pods(stack).items() if "BROWSER_DSN" in secret_files(pod)} == {"web"}
+    assert {name for name, pod in pods(stack).items() if "BROWSER_DSN" in secret_files(pod)} == {"web", "admin"}
     keys = decoded(stack, "minisentry")
     assert keys["MINISENTRY_BROWSER_KEY"] != keys["MINISENTRY_KEY"]
-    expected = f"http://{keys['MINISENTRY_BROWSER_KEY']}@minisentry-ingest:8091/2"
-    assert decoded(stack, "sentry")["BROWSER_DSN"] == expected
+    for site, project in (("web", 2), ("admin", 3)):
+        expected = f"http://{keys['MINISENTRY_BROWSER_KEY']}@minisentry-ingest:8091/{project}"
+        assert decoded(stack, "sentry")[f"BROWSER_DSN-{site}"] == expected
     own = "https://key@o1.ingest.sentry.io/43"
     given = render(*PROFILES["sentry"], f"--set=sentry.browserDsn={own}")
-    assert decoded(given, "sentry")["BROWSER_DSN"] == own
+    assert decoded(given, "sentry")["BROWSER_DSN-web"] == decoded(given, "sentry")["BROWSER_DSN-admin"] == own
 
 
 def test_the_pages_are_let_in_by_the_gateway_they_call(stack: Objects) -> None:
-    web, gateway = stack["Service", "web"]["spec"], stack["Service", "gateway"]["spec"]
+    gateway = stack["Service", "gateway"]["spec"]
     origins = json.loads(variables(pods(stack)["gateway"])["CORS_ORIGINS"])
-    assert f"http://127.0.0.1:{web['ports'][0]['port']}" in origins
-    assert variables(pods(stack)["web"])["GATEWAY_ADDRESS"] == f"127.0.0.1:{gateway['ports'][0]['port']}"
+    for site in ("web", "admin"):
+        port = stack["Service", site]["spec"]["ports"][0]["port"]
+        assert f"http://127.0.0.1:{port}" in origins
+        assert variables(pods(stack)[site])["GATEWAY_ADDRESS"] == f"127.0.0.1:{gateway['ports'][0]['port']}"
 
 
 def test_mail_goes_to_the_mailbox_by_a_name_of_its_own(stack: Objects) -> None:

@@ -52,7 +52,8 @@ class Stack:
         while True:
             offset = random.randrange(3100, 5600)  # below the ports that the kernel gives to clients
             mine = {"REELBACK_HOME": str(folder), "REELBACK_PORT_OFFSET": str(offset), **more}
-            if ports.taken(plan(values.load(), mine, home, folder)) is None:
+            sites = {"web": folder, "admin": folder}
+            if ports.taken(plan(values.load(), mine, home, sites)) is None:
                 return cls(home, offset, {**os.environ, **mine})
 
     @classmethod
@@ -172,11 +173,12 @@ def _listening() -> list[str]:
 class Player:
     """One signed-in player of a stack."""
 
-    def __init__(self, stack: Stack, email: str = "") -> None:
+    def __init__(self, stack: Stack, email: str = "", name: str = "Test") -> None:
         self._http = httpx2.Client(base_url=f"{stack.url('gateway')}/api/v1/", timeout=10)
         self.email = email or f"{secrets.token_hex(8)}@players.example"
-        self._account = {"email": self.email, "password": secrets.token_hex(16)}
-        self.player_id: str = self.post("users", **self._account, display_name="Test")["player_id"]
+        self.password = secrets.token_hex(16)
+        self._account = {"email": self.email, "password": self.password}
+        self.player_id: str = self.post("users", **self._account, display_name=name)["player_id"]
         self.sign_in()
 
     def sign_in(self) -> None:

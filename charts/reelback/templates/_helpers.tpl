@@ -85,14 +85,15 @@ wherever it is asked for, so that a pod's checksum is of what is installed.
 {{- end }}
 {{- end }}
 
-{{/* The DSN for what browsers report, in a project of its own; empty where nothing takes it. */}}
+{{/* The DSN for what browsers report, of list (root, project at minisentry); empty where nothing takes it. */}}
 {{- define "reelback.browserDsn" -}}
-{{- if or .Values.sentry.browserDsn .Values.sentry.dsn }}
-{{- .Values.sentry.browserDsn }}
+{{- $root := index . 0 }}
+{{- if or $root.Values.sentry.browserDsn $root.Values.sentry.dsn }}
+{{- $root.Values.sentry.browserDsn }}
 {{- else }}
-{{- $owner := include "reelback.secretOf" (list (include "reelback.services" . | fromYaml) "MINISENTRY_BROWSER_KEY") }}
-{{- $key := include "reelback.drawn" (list . $owner "MINISENTRY_BROWSER_KEY") | b64dec }}
-{{- printf "http://%s@minisentry-ingest:%v/2" $key .Values.services.minisentry.ingestPort }}
+{{- $owner := include "reelback.secretOf" (list (include "reelback.services" $root | fromYaml) "MINISENTRY_BROWSER_KEY") }}
+{{- $key := include "reelback.drawn" (list $root $owner "MINISENTRY_BROWSER_KEY") | b64dec }}
+{{- printf "http://%s@minisentry-ingest:%v/%v" $key $root.Values.services.minisentry.ingestPort (index . 1) }}
 {{- end }}
 {{- end }}
 

@@ -84,12 +84,12 @@ async def _up() -> int:
 
 
 async def _pages() -> None:
-    """Build the pages of web and fetch the player of replays, the first time. Without them the stack still starts."""
+    """Build the pages of web and admin and fetch the player of replays, the first time. Without them the stack still starts."""
     try:
-        with console.status("building the pages of the game"):
+        with console.status("building the pages of the game and of the back office"):
             await site.build()
     except site.SiteError as error:
-        console.print(f"the game in a browser will not be there: {error}", markup=False)
+        console.print(f"not all pages will be there: {error}", markup=False)
     try:
         with console.status("fetching the player of replays"):
             await player.build()

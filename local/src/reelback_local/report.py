@@ -28,7 +28,8 @@ def progress(console: Console, step: Progress) -> None:
 
 def where(console: Console, stack: StackStatus) -> None:
     """Where the stack is to be found."""
-    console.print(f"the game: {stack.web}/" if stack.web else "the game in a browser is not there: it was not built")
+    for what, url in ("the game", stack.web), ("the back office", stack.admin):
+        console.print(f"{what}: {url}/" if url else f"{what} in a browser is not there: it was not built")
     console.print(f"gateway: {stack.gateway}/docs")
     console.print(f"release board: {stack.minisentry}/" if stack.minisentry else "telemetry goes to SENTRY_DSN")
     if stack.mailbox:

@@ -1,7 +1,7 @@
-"""The pages of web, built once for what their sources hold, and kept for every stack of this folder.
+"""The pages of web and admin, built once for what their sources hold, and kept for every stack of this folder.
 
-Node comes from a wheel; what the pages are made of is loaded by npm, as pinned by the lock with its hashes. Without a
-network there is no first build, and then the stack runs without web.
+Node comes from a wheel; what the pages are made of is loaded by npm, as pinned by the locks with their hashes. Without
+a network there is no first build, and then the stack runs without them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from pathlib import Path
 
 from reelback_local.layout.home import PROJECT
 
-SOURCES = PROJECT / "services" / "web"
-KEPT = PROJECT / ".reelback" / "web"
+SITES = ("web", "admin")
+SOURCES = PROJECT / "services"
+KEPT = PROJECT / ".reelback" / "sites"
 
 _FILES = (".npmrc", "index.html", "package-lock.json", "package.json", "tsconfig.json", "vite.config.ts")
 _FOLDERS = ("app", "public")
@@ -34,38 +35,42 @@ class SiteError(Exception):
     """The pages could not be built. The message is one line."""
 
 
-def built() -> Path | None:
-    """The build of the sources as they are now, if there is one."""
-    folder = _folder()
-    return folder if folder.is_dir() else None
+def built() -> dict[str, Path]:
+    """By each site the build of its sources as they are now, if there is one."""
+    return {site: folder for site in SITES if (folder := _folder(site)).is_dir()}
 
 
 async def build() -> None:
-    """Build the pages, unless that is done. Raises SiteError."""
-    if built():
-        return
+    """Build the sites, those at once that are not built. Raises SiteError for the first that fails."""
+    missing = [site for site in SITES if site not in built()]
+    for failure in await asyncio.gather(*map(_build, missing), return_exceptions=True):
+        if failure:
+            raise failure
+
+
+async def _build(site: str) -> None:
     try:
         KEPT.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=KEPT, ignore_cleanup_errors=True) as work:
-            await _build(Path(work))
+            await _build_in(Path(work), site)
     except OSError as error:
         raise SiteError(f"{error.filename or KEPT}: {error.strerror or error}") from None
 
 
-async def _build(work: Path) -> None:
-    target = _folder()
+async def _build_in(work: Path, site: str) -> None:
+    target = _folder(site)
     for file in _FILES:
-        shutil.copy(SOURCES / file, work)
+        shutil.copy(SOURCES / site / file, work)
     for folder in _FOLDERS:
-        shutil.copytree(SOURCES / folder, work / folder)
+        shutil.copytree(SOURCES / site / folder, work / folder)
     await install(work)
     node, _ = _node()
     vite = str(work / "node_modules" / "vite" / "bin" / "vite.js")
-    await _run("vite build", (node, vite, "build", "--logLevel=error"), work, BUILD_SECONDS)
+    await _run(f"vite build of {site}", (node, vite, "build", "--logLevel=error"), work, BUILD_SECONDS)
     with suppress(OSError):  # another stack was quicker
         (work / "dist").rename(target)
     if not target.is_dir():
-        raise SiteError(f"vite build left nothing that could be moved to {target}")
+        raise SiteError(f"vite build of {site} left nothing that could be moved to {target}")
 
 
 async def install(work: Path) -> None:
@@ -102,15 +107,15 @@ def _node() -> tuple[str, str]:
     return str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
 
 
-def _folder() -> Path:
-    """Where the build of the present sources is kept."""
+def _folder(site: str) -> Path:
+    """Where the build of a site's present sources is kept."""
     digest = hashlib.sha256()
-    for file in _sources():
+    for file in _sources(site):
         digest.update(f"{file.relative_to(SOURCES)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-    return KEPT / digest.hexdigest()[:16]
+    return KEPT / f"{site}-{digest.hexdigest()[:16]}"
 
 
-def _sources() -> Iterator[Path]:
-    yield from (SOURCES / file for file in _FILES)
+def _sources(site: str) -> Iterator[Path]:
+    yield from (SOURCES / site / file for file in _FILES)
     for folder in _FOLDERS:
-        yield from sorted(file for file in (SOURCES / folder).rglob("*") if file.is_file())
+        yield from sorted(file for file in (SOURCES / site / folder).rglob("*") if file.is_file())

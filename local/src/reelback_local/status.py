@@ -21,7 +21,7 @@ class Process(BaseModel):
 class StackStatus(BaseModel):
     """`pid` is the supervisor's; `environment` is Sentry's.
 
-    `web`, `gateway`, `minisentry` and `mailbox` are URLs, or None when they are not part of the stack;
+    `web`, `admin`, `gateway`, `minisentry` and `mailbox` are URLs, or None when they are not part of the stack;
     `own_stores` are the stores that it was given the address of.
     """
 
@@ -29,6 +29,7 @@ class StackStatus(BaseModel):
     state: str
     environment: str
     web: str | None
+    admin: str | None
     gateway: str
     minisentry: str | None
     mailbox: str | None

@@ -86,7 +86,7 @@ async def paytables() -> Paytables:
 @pytest.fixture
 async def channel(analytics: Instance, paytables: Paytables) -> AsyncIterator[Channel]:
     """To the gRPC server of `analytics`."""
-    servicer = Analytics(analytics.tallies, analytics.retention, paytables)
+    servicer = Analytics(analytics.tallies, analytics.retention, paytables, analytics.alerts)
     async with services.serving(
         lambda it: add_AnalyticsServicer_to_server(servicer, it), analytics.tallies.ping, "reelback.v1.Analytics"
     ) as opened:

@@ -43,6 +43,7 @@ def process(variables: Mapping[str, str], log: Path) -> Iterator[subprocess.Pope
 
 def variables(broker: Broker, mongodb_url: str, **more: str) -> dict[str, str]:
     own = {"KAFKA_URL": broker.url, "MONGODB_URL": mongodb_url, "GAME_TARGET": "ipv4:127.0.0.1:1", "METRICS_PORT": "0"}
+    own["STAFF_TOKEN"] = services.TOKEN
     return {**own, "PORT": str(free_port()), **more}
 
 

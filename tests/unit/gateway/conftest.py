@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx2
 import pytest
@@ -17,16 +17,26 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from reelback.v1.analytics_pb2_grpc import AnalyticsStub
+from pymongo.asynchronous.database import AsyncDatabase
+from reelback.v1 import user_pb2
+from reelback.v1.analytics_pb2_grpc import AnalyticsStub, add_AnalyticsServicer_to_server
+from reelback.v1.audit_pb2_grpc import AuditStub
 from reelback.v1.game_pb2_grpc import GameStub
 from reelback.v1.notification_pb2_grpc import NotificationStub, add_NotificationServicer_to_server
 from reelback.v1.payment_pb2_grpc import PaymentStub
 from reelback.v1.user_pb2_grpc import UserStub
+from reelback_analytics.alerts import Alerts
+from reelback_analytics.paytables import Paytables
+from reelback_analytics.retention import Retention
+from reelback_analytics.service import Analytics
+from reelback_analytics.store import Tallies
 from reelback_common import client, faults, redis
 from reelback_common.client import Channel
+from reelback_common.mongo import Document
+from reelback_common.verification import email_code
 from reelback_game.store import Rounds
 from reelback_gateway import app
-from reelback_gateway.backend import Backend
+from reelback_gateway.backend import Backend, Office
 from reelback_gateway.limits import Limiter
 from reelback_gateway.tokens import Tokens
 from reelback_notification.intake import Intake
@@ -52,13 +62,25 @@ class Gateway:
     app: FastAPI
     http: httpx2.AsyncClient
     backend: Backend
+    _staff: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    async def player(self) -> dict[str, str]:
-        """The headers of a new player who is signed in."""
-        account = {"email": f"{secrets.token_hex(6)}@example.com", "password": "correct horse"}
-        (await self.http.post("/api/v1/users", json={**account, "display_name": "Ada"})).raise_for_status()
+    async def player(self, email: str = "", name: str = "Ada") -> dict[str, str]:
+        """The headers of a new player who is signed in, and whose address is verified if it is given."""
+        account = {"email": email or f"{secrets.token_hex(6)}@example.com", "password": "correct horse"}
+        made = await self.http.post("/api/v1/users", json={**account, "display_name": name})
+        made.raise_for_status()
+        if email:
+            code = email_code(services.TOKEN, made.json()["player_id"], email)
+            request = user_pb2.VerifyEmailRequest(player_id=made.json()["player_id"], code=code)
+            await self.backend.user.VerifyEmail(request)
         answer = await self.http.post("/api/v1/sessions", json=account)
         return {"Authorization": f"Bearer {answer.json()['token']}"}
+
+    async def staff(self, role: str) -> dict[str, str]:
+        """The headers of a member of staff, the first time that it is asked for one of this role."""
+        if role not in self._staff:
+            self._staff[role] = await self.player(services.STAFF[role], role)
+        return self._staff[role]
 
 
 @asynccontextmanager
@@ -93,6 +115,17 @@ async def notified(store: Store | None) -> AsyncIterator[Channel]:
 
 
 @asynccontextmanager
+async def analysed(database: AsyncDatabase[Document]) -> AsyncIterator[Channel]:
+    """The analytics service on a store; nothing is counted but what is put there."""
+    tallies = Tallies(database)
+    servicer = Analytics(tallies, Retention(database, tallies), Paytables(None), Alerts(database))  # type: ignore[arg-type]
+    async with services.serving(
+        lambda it: add_AnalyticsServicer_to_server(servicer, it), tallies.ping, "reelback.v1.Analytics"
+    ) as channel:
+        yield channel
+
+
+@asynccontextmanager
 async def platform(
     mongodb_url: str,
     redis_url: str,
@@ -105,7 +138,9 @@ async def platform(
     """The whole platform, or without notification; the limits may have a Redis of their own."""
     async with (
         services.database(mongodb_url) as database,
-        services.user(Accounts(database), redis_url) as user,
+        services.database(mongodb_url) as others,
+        services.user(Accounts(others), redis_url) as user,
+        analysed(others) as analytics,
         services.payment(Wallets(database), user) as payment,
         services.game(Rounds(database), payment, seed=4) as game,
         notified(Store(database) if notification else None) as notifying,
@@ -115,11 +150,14 @@ async def platform(
                 UserStub(user),
                 GameStub(game),
                 PaymentStub(payment),
-                AnalyticsStub(user),  # which no test here asks for
+                AnalyticsStub(analytics),
                 NotificationStub(notifying),
                 {},
                 Tokens(SECRET),
                 Limiter(cache, per_player, per_address=1000, passwords_per_address=passwords),
+                Office(
+                    UserStub(user), PaymentStub(payment), AnalyticsStub(analytics), AuditStub(user), AuditStub(payment)
+                ),
             )
         ) as gateway,
     ):

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
-from reelback.v1 import payment_pb2, user_pb2
 
 from tests.unit.common.waiting import until
 from tests.unit.gateway.conftest import Gateway, platform
@@ -34,8 +33,10 @@ class Client:
     async def verify(self) -> None:
         """What the back office does."""
         assert (await self.gateway.http.post(f"{API}/kyc", headers=self.headers)).status_code == 202
-        decision = user_pb2.DecideKycRequest(player_id=await self.player_id(), kyc=user_pb2.KYC_VERIFIED)
-        await self.gateway.backend.user.DecideKyc(decision)
+        path = f"{API}/admin/players/{await self.player_id()}/kyc"
+        headers = await self.gateway.staff("support")
+        answer = await self.gateway.http.post(path, headers=headers, json={"decision": "verified"})
+        assert answer.status_code == 200, answer.text
 
 
 @pytest.fixture
@@ -67,16 +68,14 @@ async def test_a_large_withdrawal_waits_for_a_decision_that_players_cannot_take(
     await player.send("POST", "deposits", request_id="d", amount=1_000_000)
     await player.send("POST", "withdrawals", request_id="w", amount=500_000)
     assert (await player.get("transfers/w")).json()["state"] == "pending"
-    reject = payment_pb2.DecideRequest(
-        request_id="w", player_id=await player.player_id(), decision=payment_pb2.DECISION_REJECT
-    )
-    await player.gateway.backend.payment.Decide(reject)
+    decide = f"admin/players/{await player.player_id()}/transfers/w/decision"
+    assert (await player.send("POST", decide, decision="settled")).status_code == 403
+    finance = Client(player.gateway, await player.gateway.staff("finance"))
+    assert (await finance.send("POST", decide, decision="rejected")).status_code == 200
     assert (await player.get("transfers/w")).json()["state"] == "rejected"
     assert (await player.get("wallet")).json()["balance"] == 1_000_000
     kinds = [entry["kind"] for entry in (await player.get("wallet/entries")).json()]
     assert kinds == ["reversal", "withdrawal", "deposit"]
-    paths = (await player.gateway.http.get("/openapi.json")).json()["paths"]
-    assert not [path for path in paths if "decide" in path or "decision" in path]
 
 
 @pytest.mark.parametrize("route", ["deposits", "withdrawals"])

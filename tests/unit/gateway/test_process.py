@@ -20,6 +20,7 @@ from tests.unit.common.ports import free_port
 from tests.unit.common.waiting import until
 from tests.unit.gateway.conftest import SECRET
 
+SECRETS = {"JWT_SECRET": SECRET, "STAFF_TOKEN": SECRET}
 SERVICES = ("USER", "GAME", "PAYMENT", "ANALYTICS", "NOTIFICATION")
 
 
@@ -29,7 +30,7 @@ SERVICES = ("USER", "GAME", "PAYMENT", "ANALYTICS", "NOTIFICATION")
 )
 def test_bad_variables_are_refused_by_name(variable: str, value: str) -> None:
     targets = {f"{name}_TARGET": "dns:///127.0.0.1:1" for name in SERVICES}
-    good = {"PORT": "0", "METRICS_PORT": "0", "REDIS_URL": "redis://127.0.0.1:1", "JWT_SECRET": SECRET, **targets}
+    good = {"PORT": "0", "METRICS_PORT": "0", "REDIS_URL": "redis://127.0.0.1:1", **SECRETS, **targets}
     ended = subprocess.run(
         [sys.executable, "-m", "reelback_gateway"],
         env={**os.environ, **good, variable: value},
@@ -50,7 +51,7 @@ async def running(
     """A gateway that listens, and may open so many files; services are where the variables say, or nowhere."""
     port = free_port()
     targets = {f"{name}_TARGET": f"ipv4:127.0.0.1:{free_port()}" for name in SERVICES}
-    own = {"PORT": str(port), "METRICS_PORT": "0", "REDIS_URL": redis_url, "JWT_SECRET": SECRET, **targets}
+    own = {"PORT": str(port), "METRICS_PORT": "0", "REDIS_URL": redis_url, **SECRETS, **targets}
     with (folder / "log").open("wb") as out:
         process = await asyncio.create_subprocess_exec(
             *("sh", "-c", f"ulimit -n {files}; exec {sys.executable} -m reelback_gateway"),

@@ -73,7 +73,7 @@ def test_a_services_own_variable_is_the_callers_where_it_has_one(home: Home) -> 
 
 
 def test_web_gets_its_pages_and_what_they_call_at_the_ports_of_this_stack(home: Home, tmp_path: Path) -> None:
-    stack = plan(values.load(), {"REELBACK_PORT_OFFSET": "100"}, home, tmp_path)
+    stack = plan(values.load(), {"REELBACK_PORT_OFFSET": "100"}, home, {"web": tmp_path, "admin": tmp_path / "admin"})
     web = stack.instance("web", "web", "web@1.4.0", stack.services["web"].env, stack.ports("web"))
     assert web.env["GATEWAY_ADDRESS"] == f"127.0.0.1:{stack.ports('gateway')[0]}"
     assert web.env["SITE_FOLDER"] == str(tmp_path)
@@ -83,13 +83,23 @@ def test_web_gets_its_pages_and_what_they_call_at_the_ports_of_this_stack(home: 
     assert "BROWSER_DSN" not in _first(stack, "payment").env
 
 
+def test_admin_is_the_server_of_web_with_other_pages(home: Home, tmp_path: Path) -> None:
+    stack = plan(values.load(), {"REELBACK_PORT_OFFSET": "100"}, home, {"admin": tmp_path})
+    admin = stack.instance("admin", "admin", "admin@1.4.0", stack.services["admin"].env, stack.ports("admin"))
+    assert admin.command[-1] == "reelback_web"
+    assert (admin.env["SITE_NAME"], admin.env["SITE_FOLDER"]) == ("admin", str(tmp_path))
+    assert admin.env["BROWSER_DSN"].endswith("@127.0.0.1:8191/3")
+    assert f"http://127.0.0.1:{admin.port}" in stack.services["gateway"].env["CORS_ORIGINS"]
+    assert "web" not in stack.services
+
+
 def test_without_its_pages_web_stays_out(home: Home) -> None:
-    assert "web" not in plan(values.load(), {}, home).services
+    assert {"web", "admin"}.isdisjoint(plan(values.load(), {}, home).services)
 
 
 def test_what_browsers_report_goes_to_no_sentry_of_ones_own_unless_it_is_said(home: Home, tmp_path: Path) -> None:
     for given, expected in ({"SENTRY_DSN": OWN}, ""), ({"SENTRY_DSN": OWN, "BROWSER_DSN": f"{OWN}8"}, f"{OWN}8"):
-        assert _first(plan(values.load(), given, home, tmp_path), "web").env["BROWSER_DSN"] == expected
+        assert _first(plan(values.load(), given, home, {"web": tmp_path}), "web").env["BROWSER_DSN"] == expected
 
 
 def test_a_sentry_of_ones_own_replaces_minisentry(home: Home) -> None:

@@ -1,4 +1,4 @@
-"""The pages of web are built where they can be, and it is said plainly where not."""
+"""The pages of web and admin are built where they can be, and it is said plainly where not."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ async def test_without_a_network_it_is_said_in_one_line_and_nothing_is_left(
 ) -> None:
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:1")
     monkeypatch.setenv("npm_config_fetch_retries", "0")
-    with pytest.raises(site.SiteError, match=r"^npm ci failed: .+") as caught:
+    with pytest.raises(site.SiteError, match=r"^npm ci of \w+ failed: .+") as caught:
         await site.build()
     assert "\n" not in str(caught.value)
-    assert site.built() is None
+    assert site.built() == {}
     assert left(kept) == []
 
 
@@ -43,15 +43,15 @@ async def test_a_build_is_kept_for_its_sources_alone(
     kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site, "SOURCES", tmp_path / "sources")
-    (tmp_path / "sources" / "app").mkdir(parents=True)
-    for file in site._FILES:
-        (tmp_path / "sources" / file).write_text(file)
-    site._folder().mkdir(parents=True)
-    before = site.built()
-    assert before is not None
+    for name in site.SITES:
+        (tmp_path / "sources" / name / "app").mkdir(parents=True)
+        for file in site._FILES:
+            (tmp_path / "sources" / name / file).write_text(file)
+        site._folder(name).mkdir(parents=True)
+    assert site.built().keys() == {"web", "admin"}
     await site.build()
-    (tmp_path / "sources" / "app" / "main.tsx").write_text("another")
-    assert site.built() is None
+    (tmp_path / "sources" / "web" / "app" / "main.tsx").write_text("another")
+    assert site.built().keys() == {"admin"}
 
 
 async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from reelback.v1.user_pb2_grpc import UserStub, add_UserServicer_to_server
 from reelback_common import client, kafka, redis, server, settings
 from reelback_common.events import DEAD_LETTERS
 from reelback_common.settings import ServiceSettings
+from reelback_common.staff.audit import AuditLog
 from reelback_common.verification import email_code
 from reelback_notification.__main__ import Settings
 from reelback_user.attempts import Attempts
@@ -81,7 +82,13 @@ async def world(mongodb_url: str, redis_url: str, kafka_url: str, post: Post) ->
         accounts = Accounts(database)
         sessions = Sessions(cache, timedelta(hours=1))
         servicer = User(
-            accounts, sessions, Attempts(cache), email_secret=services.TOKEN, testers=(), offer=lambda _: None
+            accounts,
+            sessions,
+            Attempts(cache),
+            AuditLog(database),
+            email_secret=services.TOKEN,
+            staff={},
+            offer=lambda _: None,
         )
         running = server.Server(
             ServiceSettings(port=0, metrics_port=0),

@@ -19,6 +19,7 @@ from reelback_common import client, faults, mongo
 from reelback_common.client import Channel
 from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
+from reelback_common.staff import roles
 from reelback_payment.limits import DEFAULT, PLATFORM
 from reelback_payment.store import Wallets
 from reelback_payment.wallet import INSTANT_WITHDRAWAL, MAX_AMOUNT
@@ -91,7 +92,8 @@ async def player(user: Channel, kyc: user_pb2.Kyc) -> str:
     if kyc != user_pb2.KYC_NONE:
         await stub.SubmitKyc(user_pb2.SubmitKycRequest(player_id=player_id))
     if kyc not in (user_pb2.KYC_NONE, user_pb2.KYC_PENDING):
-        await stub.DecideKyc(user_pb2.DecideKycRequest(player_id=player_id, kyc=kyc))
+        session_id = await services.signed_in_as(stub, roles.SUPPORT)
+        await stub.DecideKyc(user_pb2.DecideKycRequest(player_id=player_id, kyc=kyc, session_id=session_id))
     return player_id
 
 
@@ -106,7 +108,9 @@ def move(request_id: str, amount: int, player_id: str = "p", reference: str = ""
 
 
 def decide(request_id: str, decision: payment_pb2.Decision) -> payment_pb2.DecideRequest:
-    return payment_pb2.DecideRequest(request_id=request_id, player_id="p", decision=decision)
+    return payment_pb2.DecideRequest(
+        request_id=request_id, player_id="p", decision=decision, session_id=services.DECIDER
+    )
 
 
 def get(request_id: str) -> payment_pb2.GetEntryRequest:

@@ -285,7 +285,7 @@ async def test_contradicting_decisions_at_once_leave_one(database: AsyncDatabase
     async def decided(server: Wallets, state: State) -> State | None:
         transfer = await server.transfer("p", "out")
         try:
-            if move := decision(transfer, state):
+            if move := decision(transfer, state, "s"):
                 await server.move(move)
         except (WrongState, Conflict):
             return None

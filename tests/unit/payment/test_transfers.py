@@ -41,9 +41,9 @@ def test_entries_say_the_state(transfer: Transfer, state: State) -> None:
     ],
 )
 def test_a_decision_is_a_move_once(entry: Entry, wanted: State, kind: Kind, amount: int) -> None:
-    assert decision(Transfer(entry, None), wanted) == Move(decision_id("r"), "p", kind, amount, "r")
+    assert decision(Transfer(entry, None), wanted, "s") == Move(decision_id("r"), "p", kind, amount, "r", "s")
     assert decided(entry, kind).state is wanted
-    assert decision(decided(entry, kind), wanted) is None
+    assert decision(decided(entry, kind), wanted, "s") is None
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_a_decision_is_a_move_once(entry: Entry, wanted: State, kind: Kind, amou
 )
 def test_what_the_state_does_not_allow(transfer: Transfer, wanted: State) -> None:
     with pytest.raises(WrongState, match=f"is {transfer.state}, it cannot become {wanted}"):
-        decision(transfer, wanted)
+        decision(transfer, wanted, "s")

@@ -22,6 +22,7 @@ from reelback.v1.user_pb2_grpc import UserStub
 from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
 from reelback_common.outbox import Relay
+from reelback_common.staff import roles
 from reelback_user.events import TOPIC
 from reelback_user.store import Accounts
 
@@ -40,6 +41,7 @@ class Office:
     user: UserAsyncStub
     accounts: Accounts
     told: list[Outgoing]
+    session_id: str = ""
 
     async def register(self, email: str = "ada@example.com") -> str:
         request = user_pb2.RegisterRequest(email=email, password="correct horse", display_name="Ada")
@@ -49,7 +51,9 @@ class Office:
         return await self.user.SubmitKyc(user_pb2.SubmitKycRequest(player_id=player_id))
 
     async def decide(self, player_id: str, kyc: user_pb2.Kyc) -> user_pb2.Profile:
-        return await self.user.DecideKyc(user_pb2.DecideKycRequest(player_id=player_id, kyc=kyc))
+        self.session_id = self.session_id or await services.signed_in_as(self.user, roles.SUPPORT)
+        request = user_pb2.DecideKycRequest(player_id=player_id, kyc=kyc, session_id=self.session_id)
+        return await self.user.DecideKyc(request)
 
     async def through(self, player_id: str) -> None:
         """Refused once, then verified."""

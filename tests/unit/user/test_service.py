@@ -134,7 +134,7 @@ async def test_a_refused_sign_in_does_not_say_why_nor_show_it(user: UserAsyncStu
 async def test_what_minisentry_kept_among_the_sessions_goes_and_they_stay(redis_url: str) -> None:
     async with redis.connect(redis_url) as cache:
         sessions = Sessions(cache, timedelta(hours=1))
-        open_ = await sessions.open("p", "")
+        open_ = await sessions.open("p", ())
         await cache.mset({f"minisentry:2:old:{number}": "x" for number in range(3000)})
         await sessions.ready()
         assert [name async for name in cache.scan_iter("minisentry:*")] == []

@@ -83,6 +83,7 @@ def test_settings_are_told_at_run_time(start: Start) -> None:
         BROWSER_DSN="http://public@minisentry-ingest:8091/2",
         BROWSER_SAMPLE_RATE="0.25",
         SENTRY_ENVIRONMENT="demo",
+        REELBACK_FAULTS='{"admin.live.leak": 1}',
     ).http.get("/settings.json")
     assert told.json() == {
         "gateway": "127.0.0.1:8080",
@@ -90,6 +91,7 @@ def test_settings_are_told_at_run_time(start: Start) -> None:
         "release": "web@1.4.0",
         "environment": "demo",
         "traces_sample_rate": 0.25,
+        "faults": {"admin.live.leak": 1},
     }
     assert told.headers["cache-control"] == "no-store"
 

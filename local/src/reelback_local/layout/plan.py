@@ -18,6 +18,7 @@ HOST = "127.0.0.1"
 MINISENTRY = "minisentry"
 MAILBOX = "mailbox"
 WEB = "web"
+ADMIN = "admin"
 LOADGEN = "loadgen"
 STACK = "REELBACK_PORT_OFFSET"
 OFFSET = 3000
@@ -87,7 +88,7 @@ class Plan:
         kind = self.services[service]
         return Spec(
             name=name,
-            command=_module(service),
+            command=_module(WEB if kind.pages else service),
             env={
                 **self._given[service],
                 **env,
@@ -111,11 +112,15 @@ class Plan:
 
 
 def plan(
-    values: Values, environ: Mapping[str, str], home: Home, site: Path | None = None, player: Path | None = None
+    values: Values,
+    environ: Mapping[str, str],
+    home: Home,
+    sites: Mapping[str, Path] | None = None,
+    player: Path | None = None,
 ) -> Plan:
     """The stack of these values. What `environ` holds of a service's own variables replaces what they say.
 
-    `site` is the build of web's pages; without one web stays out. `player` is the folder of rrweb's player.
+    `sites` are the builds of what serves pages; what has none stays out. `player` is the folder of rrweb's player.
 
     SENTRY_DSN is the team's own Sentry, and then minisentry stays out; so does a store whose address it holds, such as
     REDIS_URL. Raises ValueError for a port offset that is none.
@@ -124,7 +129,9 @@ def plan(
     own = environ.get("SENTRY_DSN") or values.sentry.dsn
     urls = {name: environ.get(_variable(name)) or store.url for name, store in values.stores.items()}
     out = {store.service for name, store in values.stores.items() if urls[name]}
-    out |= ({MINISENTRY} if own else set()) | (set() if site else {WEB})
+    sites = sites or {}
+    out |= {MINISENTRY} if own else set()
+    out |= {name for name, service in values.services.items() if service.pages and name not in sites}
     services = {
         name: service.model_copy(
             update={"env": {key: environ.get(key) or _moved(text, offset) for key, text in service.env.items()}}
@@ -136,8 +143,7 @@ def plan(
     ingest = None if own else (services[MINISENTRY].ingest_port or 0) + offset
     dsn = own or f"http://{secrets['MINISENTRY_KEY']}@{HOST}:{ingest}/1"
     browser_dsn = environ.get("BROWSER_DSN") or values.sentry.browser_dsn
-    if not own and not browser_dsn:
-        browser_dsn = f"http://{secrets['MINISENTRY_BROWSER_KEY']}@{HOST}:{ingest}/2"
+    browsers = "" if own else f"http://{secrets['MINISENTRY_BROWSER_KEY']}@{HOST}:{ingest}"
     common = {
         "HOST": HOST,
         "SENTRY_DSN": dsn,
@@ -182,8 +188,14 @@ def plan(
                 if values.stores[store].service == name
             },
             **{secret: secrets[secret] for secret in service.secrets},
-            **({"BROWSER_DSN": browser_dsn} if service.browsers else {}),
-            **({"SITE_FOLDER": str(site)} if name == WEB else {}),
+            **(
+                {
+                    "BROWSER_DSN": browser_dsn or (browsers and f"{browsers}/{service.pages}"),
+                    "SITE_FOLDER": str(sites[name]),
+                }
+                if service.pages
+                else {}
+            ),
             **({"PLAYER_FOLDER": str(player)} if player and name == MINISENTRY else {}),
         }
         for name, service in services.items()

@@ -20,7 +20,7 @@ class _Values(BaseModel):
 
 
 class Service(_Values):
-    """One service."""
+    """One service; `pages` is the project for what browsers report, of one that serves pages."""
 
     protocol: Literal["http", "grpc"]
     port: int
@@ -30,7 +30,7 @@ class Service(_Values):
     stores: tuple[str, ...] = ()
     env: dict[str, str] = {}
     secrets: tuple[str, ...] = ()
-    browsers: bool = False
+    pages: int | None = None
 
 
 class Store(_Values):

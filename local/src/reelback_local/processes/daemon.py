@@ -22,7 +22,7 @@ from reelback_operator.engine.model.workload import Change
 from reelback_local import lastrun, player, site
 from reelback_local.layout import ports, values
 from reelback_local.layout.home import Home
-from reelback_local.layout.plan import HOST, MAILBOX, MINISENTRY, WEB, Plan, plan
+from reelback_local.layout.plan import ADMIN, HOST, MAILBOX, MINISENTRY, WEB, Plan, plan
 from reelback_local.lifeline import STAY, Progress
 from reelback_local.processes.child import StartError
 from reelback_local.processes.instances import Instances, Refused
@@ -119,6 +119,7 @@ class Daemon:
             state=self._state,
             environment=self._plan.environment,
             web=self._url(WEB) if WEB in self._plan.services else None,
+            admin=self._url(ADMIN) if ADMIN in self._plan.services else None,
             gateway=self._url("gateway"),
             minisentry=self._url(MINISENTRY) if self._plan.minisentry else None,
             mailbox=self._url(MAILBOX) if MAILBOX in self._plan.services else None,

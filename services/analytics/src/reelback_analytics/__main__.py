@@ -43,6 +43,7 @@ class Settings(settings.ServiceSettings):
     mongodb_url: str
     kafka_url: KafkaUrl
     game_target: str
+    staff_token: settings.Secret
 
 
 async def begin(retention: Retention, live: Live, tallies: Tallies, *others: Days[Play] | Days[Money] | Alerts) -> None:
@@ -82,7 +83,7 @@ async def serve(options: Settings) -> None:
             intake = Intake(tallies, Watch(played, paid, paytables, alerts, relay), live, meter)
             topics = [kind.TOPIC for kind in KINDS]
             consumer = Consumer(options.kafka_url, "analytics", topics, intake.handle, retry=(PyMongoError, Contention))
-            analytics = Analytics(tallies, retention, paytables)
+            analytics = Analytics(tallies, retention, paytables, alerts)
 
             async def count() -> None:
                 await begin(retention, live, tallies, played, paid, alerts)
@@ -103,6 +104,7 @@ async def serve(options: Settings) -> None:
                     lambda it: add_AnalyticsServicer_to_server(analytics, it),
                     ready,
                     ["reelback.v1.Analytics"],
+                    tokens={"reelback.v1.Analytics/ListAlerts": options.staff_token.get_secret_value()},
                     debug={"database-error": database_error(database), "slow-query": slow_query(database)},
                 )
                 for task in running:  # what is being counted may still raise an alert: the relay ends last

@@ -10,7 +10,9 @@ from grpc import StatusCode
 from pymongo.errors import ConnectionFailure
 from reelback.v1 import analytics_pb2, analytics_pb2_grpc
 from reelback_common.refusals import refusing
+from reelback_common.staff import pages
 
+from reelback_analytics.alerts import Alerts
 from reelback_analytics.live import rtp, success_rate
 from reelback_analytics.luck import Machine, deviation
 from reelback_analytics.paytables import Paytables
@@ -28,17 +30,21 @@ class Invalid(ValueError):
     """A field of a request is out of its bounds; the message begins with the field's name."""
 
 
-REFUSALS: dict[type[Exception], StatusCode] = {Invalid: StatusCode.INVALID_ARGUMENT}
+REFUSALS: dict[type[Exception], StatusCode] = {
+    Invalid: StatusCode.INVALID_ARGUMENT,
+    pages.BadPage: StatusCode.INVALID_ARGUMENT,
+}
 UNAVAILABLE = (ConnectionFailure,)
 
 
 class Analytics(analytics_pb2_grpc.AnalyticsServicer):
     """reelback.v1.Analytics on what was counted."""
 
-    def __init__(self, tallies: Tallies, retention: Retention, paytables: Paytables) -> None:
+    def __init__(self, tallies: Tallies, retention: Retention, paytables: Paytables, alerts: Alerts) -> None:
         self._tallies = tallies
         self._retention = retention
         self._paytables = paytables
+        self._alerts = alerts
 
     async def GetReport(self, request: analytics_pb2.GetReportRequest, context: Context) -> analytics_pb2.Report:
         """How the last hours went; `start` is the beginning of the minute in which the window begins."""
@@ -75,6 +81,21 @@ class Analytics(analytics_pb2_grpc.AnalyticsServicer):
             entries=money.entries,
             balance=money.balance,
         )
+
+    async def ListAlerts(self, request: analytics_pb2.ListAlertsRequest, context: Context) -> analytics_pb2.Alerts:
+        """What the rules against fraud have raised."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            events, following = await self._alerts.page(request.cursor, pages.checked(request.limit))
+        alerts = [
+            analytics_pb2.Alert(
+                alert_id=event.event_id,
+                player_id=event.player_id,
+                raised_at=event.occurred_at,
+                raised=event.alert_raised,
+            )
+            for event in events
+        ]
+        return analytics_pb2.Alerts(alerts=alerts, next=following)
 
 
 def _window(request: analytics_pb2.GetReportRequest) -> timedelta:

@@ -79,9 +79,6 @@ ENDPOINTS: Mapping[tuple[str, str], Endpoint] = {
     )
 }
 
-ROLE = "tester"
-"""Who may use them."""
-
 
 def are_on(environment: str) -> bool:
     """Whether an environment has them at all."""

@@ -10,7 +10,7 @@ from reelback_common import debug_endpoints
 from reelback_common.pages import SafeHeaders
 from starlette.staticfiles import StaticFiles
 
-from reelback_gateway import api, debug, messages, play, problems
+from reelback_gateway import admin, api, debug, messages, play, problems
 from reelback_gateway.backend import Backend
 from reelback_gateway.body_limit import BodyLimit
 
@@ -37,6 +37,7 @@ def create(backend: Backend, cors_origins: Sequence[str], environment: str) -> F
     app.include_router(api.router)
     app.include_router(messages.router)
     app.include_router(play.router)
+    app.include_router(admin.router)
     if debug_endpoints.are_on(environment):
         app.include_router(debug.router)
     problems.install(app)

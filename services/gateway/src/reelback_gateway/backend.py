@@ -12,6 +12,7 @@ from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from reelback.v1 import user_pb2
 from reelback_common import edge
+from reelback_common.staff.roles import May, granted
 from reelback_telemetry import security
 from reelback_telemetry.context import describe, set_player
 
@@ -21,6 +22,7 @@ from reelback_gateway.tokens import Claims, Invalid, Tokens
 
 if TYPE_CHECKING:  # the stubs' types exist for the type checker only
     from reelback.v1.analytics_pb2_grpc import AnalyticsAsyncStub
+    from reelback.v1.audit_pb2_grpc import AuditAsyncStub
     from reelback.v1.debug_pb2_grpc import DebugAsyncStub
     from reelback.v1.game_pb2_grpc import GameAsyncStub
     from reelback.v1.notification_pb2_grpc import NotificationAsyncStub
@@ -29,8 +31,20 @@ if TYPE_CHECKING:  # the stubs' types exist for the type checker only
 
 
 @dataclass(frozen=True, slots=True)
+class Office:
+    """The services again, on channels whose calls have the token of the back office."""
+
+    user: UserAsyncStub
+    payment: PaymentAsyncStub
+    analytics: AnalyticsAsyncStub
+    user_audit: AuditAsyncStub
+    payment_audit: AuditAsyncStub
+
+
+@dataclass(frozen=True, slots=True)
 class Backend:
-    """The services behind the gateway, and its own guards; `debug` has what each service can be made to do wrong."""
+    """The services behind the gateway, and its own guards; `debug` has what each service can be made to do wrong, and
+    `office` what only members of staff may do."""
 
     user: UserAsyncStub
     game: GameAsyncStub
@@ -40,6 +54,7 @@ class Backend:
     debug: Mapping[str, DebugAsyncStub]
     tokens: Tokens
     limiter: Limiter
+    office: Office
 
     async def authenticate(self, token: str) -> Claims:
         """Whose token it is. Raises Problem 401 or 429, and AioRpcError as the user service gave it."""
@@ -55,7 +70,7 @@ class Backend:
         set_player(claims.player_id)
         describe(authenticated=True)
         sentry_sdk.add_breadcrumb(category="auth", message="the session is open")
-        return replace(claims, role=session.role)
+        return replace(claims, roles=frozenset(session.roles))
 
 
 def unauthenticated(detail: str) -> Problem:
@@ -101,3 +116,10 @@ async def signed_in(
 
 
 Player = Annotated[Claims, Depends(signed_in)]
+
+
+def permit(player: Claims, what: May, detail: str) -> None:
+    """Raises Problem 403, with `detail`, for a player whose roles do not allow this."""
+    if what not in granted(player.roles):
+        security.report("permission", "somebody without the role for it asked for what only some may do")
+        raise Problem(403, detail, "permission-denied")

@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from reelback.v1 import debug_pb2
-from reelback_common.debug_endpoints import ENDPOINTS, ROLE, Endpoint
+from reelback_common.debug_endpoints import ENDPOINTS, Endpoint
+from reelback_common.staff.roles import May
 
 from reelback_gateway.api import RESPONSES
-from reelback_gateway.backend import ADDRESS_LIMIT, BackendOf, Player
-from reelback_gateway.problems import Problem
+from reelback_gateway.backend import ADDRESS_LIMIT, BackendOf, Player, permit
 from reelback_gateway.tokens import Claims
 
 router = APIRouter(prefix="/api/v1", dependencies=ADDRESS_LIMIT, responses=RESPONSES, tags=["debug"])
@@ -34,8 +34,7 @@ class Triggered(BaseModel):
 
 async def tester(player: Player, backend: BackendOf) -> Claims:
     """The player, who is a tester. Raises Problem 401, 403 or 429."""
-    if player.role != ROLE:
-        raise Problem(403, "debug endpoints are for testers", "permission-denied")
+    permit(player, May.DEBUG, "debug endpoints are for testers")
     await backend.limiter.check_debug(player.player_id)
     return player
 

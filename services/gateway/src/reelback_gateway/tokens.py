@@ -16,11 +16,11 @@ class Invalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says; whether the session is still open, and which role it has, is the user service's to say."""
+    """What a token says; whether the session is still open, and which roles it has, is the user service's to say."""
 
     player_id: str
     session_id: str
-    role: str = ""
+    roles: frozenset[str] = frozenset()
 
 
 class Tokens:

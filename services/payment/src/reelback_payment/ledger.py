@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from pymongo import ASCENDING
+from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 from reelback_common.mongo import Document
@@ -38,6 +39,14 @@ class Ledger:
         document = await self._entries.find_one({"_id": _key(player_id, request_id)})
         return entry(document) if document else None
 
+    async def requests(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Entry]:
+        """The entries of these requests, each a player and a request id."""
+        wanted = {_key(*key): key for key in keys}
+        return {wanted[document["_id"]]: entry(document) async for document in self._find_keys(wanted)}
+
+    def _find_keys(self, keys: Iterable[str]) -> AsyncCursor[Document]:
+        return self._entries.find({"_id": {"$in": [*keys]}})
+
     async def at(self, player_id: str, sequences: Sequence[int]) -> list[Entry]:
         """The entries of a player with these numbers, in their order; without those that are not there."""
         places = [_place(player_id, sequence) for sequence in sequences]
@@ -60,29 +69,35 @@ class Ledger:
         if not documents:
             return []
         try:
-            await self._entries.insert_many([_document(key, it) for key, it in documents.items()], ordered=False)
+            await self._entries.insert_many([_filed(key, it) for key, it in documents.items()], ordered=False)
         except BulkWriteError as error:
             refused = error.details["writeErrors"]
             if any(it["code"] != DUPLICATE_KEY for it in refused):
                 raise
             keys = [it["op"]["_id"] for it in refused]
-            there = {
-                document["_id"]: document["sequence"] async for document in self._entries.find({"_id": {"$in": keys}})
-            }
+            there = {document["_id"]: document["sequence"] async for document in self._find_keys(keys)}
             for key in keys:
                 if there.get(key) != documents[key].sequence:
                     log.error("entry %d of a wallet cannot be added to the ledger", documents.pop(key).sequence)
         return list(documents.values())
 
 
-def entry(document: Document) -> Entry:
+def entry(stored: Document) -> Entry:
     """The entry as it was stored, in the ledger or in a wallet."""
-    fields = {name: value for name, value in document.items() if name not in ("_id", "place")}
+    fields = {name: value for name, value in stored.items() if name not in ("_id", "place")}
     return Entry(**{**fields, "kind": Kind(fields["kind"])})
 
 
-def _document(key: str, it: Entry) -> Document:
-    return {"_id": key, "place": _place(it.player_id, it.sequence), **asdict(it)}
+def document(it: Entry) -> Document:
+    """The fields of an entry as they are stored; that nobody has decided it is not."""
+    stored = asdict(it)
+    if not it.decided_by:
+        del stored["decided_by"]
+    return stored
+
+
+def _filed(key: str, it: Entry) -> Document:
+    return {"_id": key, "place": _place(it.player_id, it.sequence), **document(it)}
 
 
 def _key(player_id: str, request_id: str) -> str:

@@ -32,6 +32,7 @@ def entry_message(entry: Entry) -> payment_pb2.Entry:
         balance_after=entry.balance_after,
         sequence=entry.sequence,
         reference=entry.reference,
+        decided_by=entry.decided_by,
     )
     message.created_at.FromDatetime(entry.created_at)
     return message
@@ -48,6 +49,7 @@ def entry_of(message: payment_pb2.Entry) -> Entry:
         sequence=message.sequence,
         reference=message.reference,
         created_at=message.created_at.ToDatetime(UTC),
+        decided_by=message.decided_by,
     )
 
 

@@ -14,6 +14,7 @@ from pymongo.errors import ConnectionFailure
 from reelback.v1 import payment_pb2, payment_pb2_grpc
 from reelback_common import faults
 from reelback_common.refusals import refusing
+from reelback_common.staff import audit, pages
 from reelback_telemetry import business
 from reelback_telemetry.context import set_player
 from reelback_telemetry.operations import tag_business_operation
@@ -23,6 +24,7 @@ from reelback_payment.failures import Failures
 from reelback_payment.limits import BadLimits, Held, LimitExceeded, Limits
 from reelback_payment.messages import entry_message
 from reelback_payment.players import NotVerified, Players, UserAway
+from reelback_payment.staff import NotAllowed, SignedOut, Staff
 from reelback_payment.store import Contention, Wallets
 from reelback_payment.transfers import State, Transfer, WrongState, decision
 from reelback_payment.wallet import (
@@ -51,6 +53,9 @@ REFUSALS = {
     Contention: StatusCode.ABORTED,
     Unknown: StatusCode.NOT_FOUND,
     UserAway: StatusCode.UNAVAILABLE,
+    SignedOut: StatusCode.UNAUTHENTICATED,
+    NotAllowed: StatusCode.PERMISSION_DENIED,
+    pages.BadPage: StatusCode.INVALID_ARGUMENT,
 }
 UNAVAILABLE = (ConnectionFailure,)
 FIRST_GAME = {(Kind.DEPOSIT, 1): "deposited", (Kind.BET, 2): "played"}
@@ -72,10 +77,14 @@ DECISIONS = {
 class Payment(payment_pb2_grpc.PaymentServicer):
     """reelback.v1.Payment on a store of wallets."""
 
-    def __init__(self, wallets: Wallets, players: Players, failures: Failures) -> None:
+    def __init__(
+        self, wallets: Wallets, players: Players, failures: Failures, staff: Staff, log: audit.AuditLog
+    ) -> None:
         self._wallets = wallets
         self._players = players
         self._failures = failures
+        self._staff = staff
+        self._log = log
 
     @tag_business_operation("deposit")
     async def Deposit(self, request: payment_pb2.MoveRequest, context: Context) -> payment_pb2.Entry:
@@ -103,11 +112,28 @@ class Payment(payment_pb2_grpc.PaymentServicer):
             if request.decision not in DECISIONS:
                 raise Invalid("decision: must be settle, reject or reverse")
             transfer = await self._transfer(request.player_id, request.request_id)
-            while move := decision(transfer, DECISIONS[request.decision]):
-                with suppress(Conflict):  # somebody has just decided something else: this is no longer allowed
-                    await self._wallets.move(move)
-                transfer = await self._transfer(request.player_id, request.request_id)
+            by = await self._staff.who(request.session_id, request.player_id)
+            action = f"{transfer.entry.kind} {DECISIONS[request.decision]}"
+            asked = audit.Asked(by, action, request.player_id, request.request_id)
+            async with self._log.decision(asked, REFUSALS) as note:
+                transfer = await self._decide(transfer, DECISIONS[request.decision], by, note)
         return _transfer_message(transfer)
+
+    async def _decide(self, transfer: Transfer, wanted: State, by: str, note: audit.Note) -> Transfer:
+        player_id, request_id = transfer.entry.player_id, transfer.entry.request_id
+        note.outcome = audit.BEFORE
+        while move := decision(transfer, wanted, by):
+            with suppress(Conflict):  # somebody has just decided something else: this is no longer allowed
+                if (await self._wallets.move(move)).decided_by == by:
+                    note.outcome = audit.DONE
+            transfer = await self._transfer(player_id, request_id)
+        return transfer
+
+    async def ListWaiting(self, request: payment_pb2.ListWaitingRequest, context: Context) -> payment_pb2.Transfers:
+        """The withdrawals that wait for a decision."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            found, following = await self._wallets.waiting(request.cursor, pages.checked(request.limit))
+        return payment_pb2.Transfers(transfers=map(_transfer_message, found), next=following)
 
     async def GetTransfer(self, request: payment_pb2.GetEntryRequest, context: Context) -> payment_pb2.Transfer:
         """How far a deposit or a withdrawal has come."""
@@ -139,7 +165,9 @@ class Payment(payment_pb2_grpc.PaymentServicer):
             check_identifier("player_id", request.player_id)
             if not 0 <= request.limit <= 500:
                 raise Invalid(f"limit: must be from 0 to 500, not {request.limit}")
-            entries = await self._wallets.entries(request.player_id, request.limit or 50)
+            if request.before < 0:
+                raise Invalid(f"before: must be 0 or a number of an entry, not {request.before}")
+            entries = await self._wallets.entries(request.player_id, request.limit or 50, request.before)
         for entry in entries:
             yield entry_message(entry)
 
@@ -211,4 +239,8 @@ def _limits_message(player_id: str, held: Held) -> payment_pb2.Limits:
 
 
 def _transfer_message(transfer: Transfer) -> payment_pb2.Transfer:
-    return payment_pb2.Transfer(entry=entry_message(transfer.entry), state=STATES[transfer.state])
+    message = payment_pb2.Transfer(entry=entry_message(transfer.entry), state=STATES[transfer.state])
+    if transfer.decision:
+        message.decided_by = transfer.decision.decided_by
+        message.decided_at.FromDatetime(transfer.decision.created_at)
+    return message

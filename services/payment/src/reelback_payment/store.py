@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
@@ -23,13 +23,15 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
+from reelback_common.staff.waiting import Waiting, gone
 from reelback_telemetry.context import describe
 from reelback_telemetry.messaging import trace_headers
 
 from reelback_payment.ledger import Ledger, entry
+from reelback_payment.ledger import document as filed
 from reelback_payment.limits import DEFAULT, NEVER, UNSET, Day, Held, Limits, Raise, wish
 from reelback_payment.messages import money_moved
-from reelback_payment.transfers import Transfer
+from reelback_payment.transfers import State, Transfer
 from reelback_payment.wallet import Change, Entry, Kind, Move, Unknown, Wallet, confirm, decide, decision_id
 
 ATTEMPTS = 16
@@ -49,6 +51,7 @@ class Wallets:
         self.database = database
         self._wallets = database["wallets"]
         self._ledger = Ledger(database)
+        self._waiting = Waiting(database)
         self._offer = offer
         self._prepared = False
 
@@ -56,6 +59,7 @@ class Wallets:
         """Return when the store answers and has its indexes."""
         if not self._prepared:
             await self._ledger.prepare()
+            await self._waiting.prepare()
             for waiting in ("pending.sequence", "unpublished"):
                 await self._wallets.create_index(waiting, sparse=True)
             self._prepared = True
@@ -73,7 +77,11 @@ class Wallets:
             if known := await self._find(wallet, move.request_id):
                 return confirm(known, move)
             change = decide(wallet, move, datetime.now(UTC), trace)
+            if change.waits:
+                await self._waiting.add(f"{move.player_id}/{move.request_id}")
             if await self._swap(wallet, change):
+                if move.decided_by:
+                    await self._waiting.remove([f"{move.player_id}/{move.reference}"])
                 for added in change.entries:
                     self._offer(money_moved(added))
                 return change.entries[0]
@@ -89,10 +97,11 @@ class Wallets:
         """What a request has moved; None when it has moved nothing."""
         return await self._find(await self.wallet(player_id), request_id)
 
-    async def entries(self, player_id: str, limit: int) -> list[Entry]:
-        """The newest entries first."""
+    async def entries(self, player_id: str, limit: int, before: int = 0) -> list[Entry]:
+        """The newest entries first; with `before` only those with a lower number."""
         wallet = await self.wallet(player_id)
-        numbers = range(wallet.sequence, max(0, wallet.sequence - limit), -1)
+        last = min(wallet.sequence, before - 1) if before else wallet.sequence
+        numbers = range(last, max(0, last - limit), -1)
         pending = [it for it in wallet.pending if it.sequence in numbers]
         filed = await self._ledger.at(player_id, sorted({*numbers} - {it.sequence for it in pending}))
         return [*reversed([*filed, *pending])]
@@ -104,6 +113,29 @@ class Wallets:
         if moved is None or moved.kind not in (Kind.DEPOSIT, Kind.WITHDRAWAL):
             raise Unknown(f"request_id: {request_id} is no deposit and no withdrawal of this player")
         return Transfer(moved, await self._find(wallet, decision_id(request_id)))
+
+    async def waiting(self, cursor: str, limit: int) -> tuple[list[Transfer], str]:
+        """The withdrawals that wait, the oldest first, from the place `cursor` on; and where the next page begins."""
+        rows = await self._waiting.page(cursor, limit)
+        transfers = await self._transfers([(row.key.partition("/")[0], row.key.partition("/")[2]) for row in rows])
+        pending = {key: it for key, it in transfers.items() if it.state is State.PENDING}
+        await self._waiting.remove(gone(rows, pending))
+        return [pending[row.key] for row in rows if row.key in pending], rows[-1].place if len(rows) == limit else ""
+
+    async def _transfers(self, requests: Iterable[tuple[str, str]]) -> dict[str, Transfer]:
+        """Those of these transfers that there are, by player/request: two commands, however many they are."""
+        wanted = {key for player, request in requests for key in ((player, request), (player, decision_id(request)))}
+        players = [*{player for player, _ in wanted}]
+        found: dict[tuple[str, str], Entry] = {}
+        # Wallets first: what has left one since is in the ledger.
+        async for document in self._wallets.find({"_id": {"$in": players}}, {"unpublished": False}):
+            found |= {(it.player_id, it.request_id): it for it in read(document).pending}
+        found |= await self._ledger.requests(wanted - found.keys())
+        return {
+            f"{player}/{request}": Transfer(found[player, request], found.get((player, decision_id(request))))
+            for player, request in wanted
+            if (player, request) in found and "/" not in request
+        }
 
     async def limits(self, player_id: str) -> Held:
         """Those of a player."""
@@ -144,11 +176,11 @@ class Wallets:
         after = {"balance": last.balance_after, "sequence": last.sequence, "deposits": asdict(change.deposits)}
         if wallet.pending and last.created_at - wallet.pending[0].created_at > PATIENCE:
             added = await self._ledger.add(wallet.pending)
-            pending = [asdict(it) for it in (*wallet.pending, *change.entries) if it not in added]
+            pending = [filed(it) for it in (*wallet.pending, *change.entries) if it not in added]
             numbers = [it.sequence for it in added]
             update = {"$set": {**after, "pending": pending}, "$push": {"unpublished": {"$each": numbers}}}
         else:
-            update = {"$set": after, "$push": {"pending": {"$each": [asdict(it) for it in change.entries]}}}
+            update = {"$set": after, "$push": {"pending": {"$each": [filed(it) for it in change.entries]}}}
         try:
             result = await self._wallets.update_one(before, update, upsert=wallet.sequence == 0)
         except DuplicateKeyError:  # it was thought to be new

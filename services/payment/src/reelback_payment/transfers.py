@@ -51,8 +51,8 @@ _DECISIONS = {
 }
 
 
-def decision(transfer: Transfer, wanted: State) -> Move | None:
-    """The move that makes the transfer `wanted`; None when this was decided before. Raises WrongState."""
+def decision(transfer: Transfer, wanted: State, by: str) -> Move | None:
+    """The move by which `by` makes the transfer `wanted`; None when this was decided before. Raises WrongState."""
     kind = _DECISIONS.get((transfer.entry.kind, wanted))
     if kind is None or (transfer.decision and transfer.decision.kind is not kind):
         raise WrongState(f"this {transfer.entry.kind} is {transfer.state}, it cannot become {wanted}")
@@ -60,4 +60,4 @@ def decision(transfer: Transfer, wanted: State) -> Move | None:
         return None
     entry = transfer.entry
     amount = -entry.amount if kind is Kind.REVERSAL else 0
-    return Move(decision_id(entry.request_id), entry.player_id, kind, amount, reference=entry.request_id)
+    return Move(decision_id(entry.request_id), entry.player_id, kind, amount, entry.request_id, by)

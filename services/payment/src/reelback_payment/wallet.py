@@ -63,20 +63,22 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A wish to move `amount` (minor units)."""
+    """A wish to move `amount` (minor units). `decided_by` is the member of staff whose decision it is, if any."""
 
     request_id: str
     player_id: str
     kind: Kind
     amount: int
     reference: str = ""
+    decided_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A move that happened. `amount` is signed; `balance_after` >= 0; `created_at` is UTC, whole milliseconds.
 
-    `trace` are the trace headers of the request that caused it, for the event that tells of it.
+    `decided_by` is the player's id of who has decided so, where a person has; `trace` are the trace headers of the
+    request that caused it, for the event that tells of it.
     """
 
     request_id: str
@@ -87,6 +89,7 @@ class Entry:
     sequence: int
     reference: str
     created_at: datetime
+    decided_by: str = ""
     trace: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -111,6 +114,11 @@ class Change:
 
     entries: tuple[Entry, ...]
     deposits: Day
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for somebody's decision from then on."""
+        return [entry.kind for entry in self.entries] == [Kind.WITHDRAWAL]
 
 
 def check_identifier(name: str, value: str) -> None:
@@ -155,6 +163,7 @@ def decide(wallet: Wallet, move: Move, now: datetime, trace: Mapping[str, str]) 
         sequence=wallet.sequence + 1,
         reference=move.reference,
         created_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
+        decided_by=move.decided_by,
         trace=trace,
     )
     if move.kind is Kind.WITHDRAWAL and move.amount <= INSTANT_WITHDRAWAL:

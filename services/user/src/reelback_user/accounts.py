@@ -40,6 +40,10 @@ class NotNow(Exception):
     """The state of the account does not allow this."""
 
 
+class NotAllowed(Exception):
+    """Whoever asks has no role that may do this, or is the player that it is about."""
+
+
 class Kyc(StrEnum):
     """How far a player's identity is verified."""
 
@@ -53,7 +57,8 @@ class Kyc(StrEnum):
 class Account:
     """A player as stored. `email` is normalised; `password_hash` has its own parameters in it; times are UTC.
 
-    `kyc_changes` counts how often `kyc` has changed. `email_verified`: the code that was sent there has come back.
+    `kyc_changes` counts how often `kyc` has changed, `kyc_at` is when it did last, and `kyc_by` the player's id of who
+    decided so, if somebody has. `email_verified`: the code that was sent there has come back.
     """
 
     player_id: str
@@ -63,27 +68,36 @@ class Account:
     created_at: datetime
     kyc: Kyc = Kyc.NONE
     kyc_changes: int = 0
+    kyc_at: datetime | None = None
+    kyc_by: str = ""
     email_verified: bool = False
 
-    def submitted(self) -> Account:
+    def submitted(self, now: datetime) -> Account:
         """The account once documents are handed in. Raises NotNow."""
         if self.kyc not in (Kyc.NONE, Kyc.REFUSED):
             raise NotNow(f"kyc: no documents are needed while it is {self.kyc}")
-        return self._with(Kyc.PENDING)
+        return self._with(Kyc.PENDING, now, "")
 
-    def decided(self, kyc: Kyc | None) -> Account:
-        """The account once somebody has looked at the documents; itself if that was decided before. Raises Invalid
-        and NotNow."""
-        if kyc not in (Kyc.VERIFIED, Kyc.REFUSED):
-            raise Invalid("kyc: a decision is KYC_VERIFIED or KYC_REFUSED")
+    def decided(self, kyc: Kyc, by: str, now: datetime) -> Account:
+        """The account once `by` has looked at the documents; itself if that was decided before. Raises NotNow and
+        NotAllowed."""
+        if by == self.player_id:
+            raise NotAllowed("nobody decides on his own documents")
         if self.kyc is kyc:
             return self
         if self.kyc is not Kyc.PENDING:
             raise NotNow(f"kyc: there is nothing to decide while it is {self.kyc}")
-        return self._with(kyc)
+        return self._with(kyc, now, by)
 
-    def _with(self, kyc: Kyc) -> Account:
-        return replace(self, kyc=kyc, kyc_changes=self.kyc_changes + 1)
+    def _with(self, kyc: Kyc, now: datetime, by: str) -> Account:
+        return replace(self, kyc=kyc, kyc_changes=self.kyc_changes + 1, kyc_at=now, kyc_by=by)
+
+
+def decision(kyc: Kyc | None) -> Kyc:
+    """What may be decided on documents. Raises Invalid."""
+    if kyc not in (Kyc.VERIFIED, Kyc.REFUSED):
+        raise Invalid("kyc: a decision is KYC_VERIFIED or KYC_REFUSED")
+    return kyc
 
 
 def normalise_email(email: str) -> str:

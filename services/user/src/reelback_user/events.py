@@ -47,6 +47,6 @@ class Change:
         return Outgoing(TOPIC, event, self.headers)
 
 
-def change(account: Account, at: datetime, headers: Mapping[str, str]) -> Change:
+def change(account: Account, headers: Mapping[str, str]) -> Change:
     """The newest change of an account."""
-    return Change(account.player_id, account.kyc_changes, account.kyc, at, headers)
+    return Change(account.player_id, account.kyc_changes, account.kyc, account.kyc_at or account.created_at, headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -17,9 +17,10 @@ from redis.exceptions import OutOfMemoryError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from reelback.v1 import user_pb2, user_pb2_grpc
 from reelback_common import account_kind, faults
-from reelback_common.debug_endpoints import ROLE
 from reelback_common.events import Outgoing
 from reelback_common.refusals import Wait, refusing
+from reelback_common.staff import audit, pages, roles
+from reelback_common.staff.roles import May
 from reelback_common.verification import email_code
 from reelback_telemetry import business, security
 from reelback_telemetry.context import set_player
@@ -33,11 +34,13 @@ from reelback_user.accounts import (
     Denied,
     Invalid,
     Kyc,
+    NotAllowed,
     NotNow,
     Taken,
     Unknown,
     check_password,
     clean_name,
+    decision,
     normalise_email,
 )
 from reelback_user.attempts import Attempts
@@ -52,17 +55,22 @@ REFUSALS = {
     Denied: StatusCode.UNAUTHENTICATED,
     Unknown: StatusCode.NOT_FOUND,
     NotNow: StatusCode.FAILED_PRECONDITION,
+    NotAllowed: StatusCode.PERMISSION_DENIED,
+    pages.BadPage: StatusCode.INVALID_ARGUMENT,
     Contention: StatusCode.ABORTED,
     Wait: StatusCode.RESOURCE_EXHAUSTED,
 }
 UNAVAILABLE = (ConnectionFailure, RedisConnectionError, RedisTimeoutError, OutOfMemoryError)
 DECISIONS = {number: kyc for kyc, number in KYC.items()}
 
+MOST_PROFILES = 200
+"""That may be asked for by their ids at once."""
+
 
 class User(user_pb2_grpc.UserServicer):
     """reelback.v1.User on stores of accounts and sessions.
 
-    `email_secret` makes the codes that verify addresses; `testers` are the addresses whose owners have that role;
+    `email_secret` makes the codes that verify addresses; `staff` are by each role the addresses whose owners have it;
     `offer` is told of every change of an account.
     """
 
@@ -71,16 +79,18 @@ class User(user_pb2_grpc.UserServicer):
         accounts: Accounts,
         sessions: Sessions,
         attempts: Attempts,
+        log: audit.AuditLog,
         *,
         email_secret: str,
-        testers: Container[str],
+        staff: Mapping[str, Container[str]],
         offer: Callable[[Outgoing], None],
     ) -> None:
         self._accounts = accounts
         self._sessions = sessions
         self._attempts = attempts
+        self._log = log
         self._email_secret = email_secret
-        self._testers = testers
+        self._staff = staff
         self._offer = offer
 
     @tag_business_operation("registration")
@@ -92,7 +102,7 @@ class User(user_pb2_grpc.UserServicer):
             name = clean_name(request.display_name)
             password_hash = await passwords.hashed(request.password)
             account = Account(secrets.token_hex(12), email, name, password_hash, _now())
-            registered = change(account, account.created_at, trace_headers())
+            registered = change(account, trace_headers())
             await self._accounts.add(account, registered)
             self._offer(registered.event())
         set_player(account.player_id)
@@ -116,18 +126,12 @@ class User(user_pb2_grpc.UserServicer):
             set_player(account.player_id)
             _describe(account)
             sentry_sdk.add_breadcrumb(category="auth", message="signed in")
-            tester = account.email_verified and account.email in self._testers
-            return _session(await self._sessions.open(account.player_id, ROLE if tester else ""))
+            return _session(await self._sessions.open(account.player_id, self._roles(account)))
 
     async def CheckSession(self, request: user_pb2.CheckSessionRequest, context: Context) -> user_pb2.Session:
         """Whose session it is."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
-            session = await self._sessions.find(request.session_id)
-            if await faults.refuses("user.session.refused_rate"):
-                security.report("guessed-session", "a session was asked for that nobody has opened")
-                session = None
-            if session is None:
-                raise Denied("the session has ended, sign in again")
+            session = await self._session(request.session_id)
         set_player(session.player_id)
         sentry_sdk.add_breadcrumb(category="auth", message="the session is open")
         return _session(session)
@@ -149,18 +153,51 @@ class User(user_pb2_grpc.UserServicer):
     async def SubmitKyc(self, request: user_pb2.SubmitKycRequest, context: Context) -> user_pb2.Profile:
         """The player has handed in documents."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
-            account = (await self._known(request.player_id)).submitted()
+            account = (await self._known(request.player_id)).submitted(_now())
             await self._change_kyc(account)
         return _profile(account)
 
     async def DecideKyc(self, request: user_pb2.DecideKycRequest, context: Context) -> user_pb2.Profile:
         """Somebody has looked at the documents."""
         async with refusing(context, REFUSALS, UNAVAILABLE):
-            known = await self._known(request.player_id)
-            account = known.decided(DECISIONS.get(request.kyc))
-            if account is not known:
-                await self._change_kyc(account)
+            wanted = decision(DECISIONS.get(request.kyc))
+            by = (await self._member(request.session_id, May.DECIDE_KYC)).player_id
+            async with self._log.decision(audit.Asked(by, f"kyc {wanted}", request.player_id), REFUSALS) as note:
+                known = await self._known(request.player_id)
+                account = known.decided(wanted, by, _now())
+                if account is known:
+                    note.outcome = audit.BEFORE
+                else:
+                    await self._change_kyc(account)
         return _profile(account)
+
+    async def ListPlayers(self, request: user_pb2.ListPlayersRequest, context: Context) -> user_pb2.Players:
+        """All, or those that a text finds."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            text, limit = request.text.strip(), pages.checked(request.limit)
+            if request.cursor and not request.cursor.isdecimal():
+                raise pages.BadPage("cursor: is not one of these pages'")
+            if "@" in text:
+                one = await self._accounts.by_email(normalise_email(text))
+                return user_pb2.Players(players=[_profile(one)] if one else [])
+            if text and not request.cursor and (one := await self._accounts.by_id(text)):
+                return user_pb2.Players(players=[_profile(one)])
+            found, following = await self._accounts.page(text, int(request.cursor or 0), limit)
+        return user_pb2.Players(players=map(_profile, found), next=str(following or ""))
+
+    async def GetProfiles(self, request: user_pb2.GetProfilesRequest, context: Context) -> user_pb2.Players:
+        """Those of these players that there are."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            if len(request.player_ids) > MOST_PROFILES:
+                raise Invalid(f"player_ids: are at most {MOST_PROFILES}")
+            found = await self._accounts.by_ids(request.player_ids)
+        return user_pb2.Players(players=map(_profile, found))
+
+    async def ListKyc(self, request: user_pb2.ListKycRequest, context: Context) -> user_pb2.Players:
+        """Whose documents wait."""
+        async with refusing(context, REFUSALS, UNAVAILABLE):
+            found, following = await self._accounts.waiting(request.cursor, pages.checked(request.limit))
+        return user_pb2.Players(players=map(_profile, found), next=following)
 
     async def VerifyEmail(self, request: user_pb2.VerifyEmailRequest, context: Context) -> user_pb2.Profile:
         """The player has read the mail with the code."""
@@ -180,8 +217,34 @@ class User(user_pb2_grpc.UserServicer):
         _describe(account)
         return account
 
+    async def _session(self, session_id: str) -> Session:
+        """An open session. A role that was taken away is no longer in it. Raises Denied."""
+        session = await self._sessions.find(session_id)
+        if await faults.refuses("user.session.refused_rate"):
+            security.report("guessed-session", "a session was asked for that nobody has opened")
+            session = None
+        if session is None:
+            raise Denied("the session has ended, sign in again")
+        if not session.roles:
+            return session
+        account = await self._accounts.by_id(session.player_id)
+        return replace(session, roles=self._roles(account) if account else ())
+
+    async def _member(self, session_id: str, may: May) -> Session:
+        """The session of somebody who may do this. Raises Denied and NotAllowed."""
+        session = await self._session(session_id)
+        if may not in roles.granted(session.roles):
+            security.report("permission", "somebody without the role for it asked for a decision")
+            raise NotAllowed("no role of yours may decide on documents")
+        return session
+
+    def _roles(self, account: Account) -> tuple[str, ...]:
+        return tuple(
+            role for role, addresses in self._staff.items() if account.email_verified and account.email in addresses
+        )
+
     async def _change_kyc(self, account: Account) -> None:
-        changed = change(account, _now(), trace_headers())
+        changed = change(account, trace_headers())
         if not await self._accounts.change_kyc(account, changed):
             raise Contention("kyc: it was changed at the same moment, look again")
         self._offer(changed.event())
@@ -204,12 +267,15 @@ def _profile(account: Account) -> user_pb2.Profile:
         display_name=account.display_name,
         kyc=KYC[account.kyc],
         email_verified=account.email_verified,
+        kyc_decided_by=account.kyc_by,
     )
+    if account.kyc_at:
+        message.kyc_changed_at.FromDatetime(account.kyc_at)
     message.created_at.FromDatetime(account.created_at)
     return message
 
 
 def _session(session: Session) -> user_pb2.Session:
-    message = user_pb2.Session(session_id=session.session_id, player_id=session.player_id, role=session.role)
+    message = user_pb2.Session(session_id=session.session_id, player_id=session.player_id, roles=session.roles)
     message.expires_at.FromDatetime(session.expires_at)
     return message

@@ -1,24 +1,28 @@
 """Accounts in MongoDB, sessions in Redis.
 
 An account's document is its own outbox: each change adds its event to the array `outbox` in the same update, and the
-event leaves when it is published.
+event leaves when it is published. Beside what an account is, it has `number`, which counts accounts as they register,
+and `name_key`, the name as it is compared.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 from redis.asyncio import Redis
 from reelback_common.events import Outgoing
 from reelback_common.mongo import Document
+from reelback_common.staff.numbers import Numbers, newest
+from reelback_common.staff.waiting import Waiting, gone
 from reelback_telemetry import cache
 
 from reelback_user.accounts import Account, Kyc, Taken
@@ -29,8 +33,10 @@ class Accounts:
     """All accounts. Every method raises PyMongoError when the store does not answer."""
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
-        self._database = database
+        self.database = database
         self._accounts = database["accounts"]
+        self._numbers = Numbers(database, "accounts")
+        self._waiting = Waiting(database)
         self._prepared = False
 
     async def ready(self) -> None:
@@ -42,23 +48,42 @@ class Accounts:
             await self._accounts.create_index([("_id", ASCENDING), ("kyc_changes", ASCENDING)], unique=True)
             # Accounts from before it could change.
             await self._accounts.update_many({"kyc_changes": {"$exists": False}}, {"$set": {"kyc_changes": 0}})
+            await self._accounts.create_index("number", unique=True, sparse=True)
+            await self._accounts.create_index([("name_key", ASCENDING), ("number", DESCENDING)])
+            await self._numbers.prepare()
+            await self._waiting.prepare()
+            await self._number_old()
             self._prepared = True
-        await self._database.command("ping")
+        await self.database.command("ping")
+
+    async def _number_old(self) -> None:
+        """Number the accounts from before they were, and let wait whose documents do."""
+        async for document in self._accounts.find({"number": {"$exists": False}}).sort("created_at", ASCENDING):
+            numbered = {"number": await self._numbers.next(), "name_key": _name_key(document["display_name"])}
+            await self._accounts.update_one({"_id": document["_id"], "number": {"$exists": False}}, {"$set": numbered})
+            if document["kyc"] == Kyc.PENDING:
+                await self._waiting.add(f"{document['_id']}/{document['kyc_changes']}")
 
     async def add(self, account: Account, change: Change) -> None:
         """Store a new account. Raises Taken."""
-        fields = asdict(account)
+        own = {"number": await self._numbers.next(), "name_key": _name_key(account.display_name)}
+        stored = {**asdict(account), **own, "outbox": [_kept(change)]}
         try:
-            await self._accounts.insert_one({"_id": fields.pop("player_id"), **fields, "outbox": [_kept(change)]})
+            await self._accounts.insert_one({"_id": stored.pop("player_id"), **stored})
         except DuplicateKeyError:
             raise Taken("email: another account has this address") from None
 
     async def change_kyc(self, account: Account, change: Change) -> bool:
         """Store the changed state of an account; false if somebody else has changed it since."""
+        if account.kyc is Kyc.PENDING:
+            await self._waiting.add(_case(account))
+        state = {name: value for name, value in asdict(account).items() if name.startswith("kyc")}
         done = await self._accounts.update_one(
             {"_id": account.player_id, "kyc_changes": account.kyc_changes - 1},
-            {"$set": {"kyc": account.kyc, "kyc_changes": account.kyc_changes}, "$push": {"outbox": _kept(change)}},
+            {"$set": state, "$push": {"outbox": _kept(change)}},
         )
+        if done.modified_count and account.kyc is not Kyc.PENDING:
+            await self._waiting.remove([_case(replace(account, kyc_changes=account.kyc_changes - 1))])
         return done.modified_count == 1
 
     async def verify_email(self, player_id: str) -> None:
@@ -89,6 +114,33 @@ class Accounts:
         """The account of a player."""
         return _account(await self._accounts.find_one({"_id": player_id}))
 
+    async def by_ids(self, player_ids: Sequence[str]) -> list[Account]:
+        """Those of these accounts that there are."""
+        found = self._accounts.find({"_id": {"$in": [*player_ids]}})
+        return [account async for document in found if (account := _account(document))]
+
+    async def page(self, begins: str, below: int, limit: int) -> tuple[list[Account], int]:
+        """Accounts, the newest first: those with a number under `below`, or all for 0, whose name begins so.
+
+        With them, the number below which the next page begins; 0 when there is none.
+        """
+        below = below or await self._numbers.last() + 1
+        if begins:
+            named = {"name_key": {"$regex": f"^{re.escape(_name_key(begins))}"}, "number": {"$lt": below}}
+            documents = await self._accounts.find(named).sort("number", DESCENDING).limit(limit).to_list()
+        else:
+            documents = await newest(self._accounts, "number", below, limit)
+        following = documents[-1]["number"] if len(documents) == limit else 0
+        return [account for document in documents if (account := _account(document))], following if following > 1 else 0
+
+    async def waiting(self, cursor: str, limit: int) -> tuple[list[Account], str]:
+        """Whose documents wait, the longest first, from the place `cursor` on; and where the next page begins."""
+        rows = await self._waiting.page(cursor, limit)
+        accounts = await self.by_ids([row.key.partition("/")[0] for row in rows])
+        pending = {_case(account): account for account in accounts if account.kyc is Kyc.PENDING}
+        await self._waiting.remove(gone(rows, pending))
+        return [pending[row.key] for row in rows if row.key in pending], rows[-1].place if len(rows) == limit else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -97,7 +149,7 @@ class Session:
     session_id: str
     player_id: str
     expires_at: datetime
-    role: str = ""
+    roles: tuple[str, ...] = ()
 
 
 class Sessions:
@@ -119,11 +171,11 @@ class Sessions:
             self._prepared = True
         await self._redis.ping()
 
-    async def open(self, player_id: str, role: str) -> Session:
-        """A new session of a player, who has a role, or none: ""."""
+    async def open(self, player_id: str, roles: tuple[str, ...]) -> Session:
+        """A new session of a player, who has these roles."""
         expires_at = datetime.now(UTC).replace(microsecond=0) + self._lifetime
-        session = Session(secrets.token_urlsafe(32), player_id, expires_at, role)
-        value = f"{player_id} {int(expires_at.timestamp())} {role}"
+        session = Session(secrets.token_urlsafe(32), player_id, expires_at, roles)
+        value = " ".join([player_id, str(int(expires_at.timestamp())), *roles])
         await self._redis.set(_key(session.session_id), value, exat=expires_at)
         return session
 
@@ -134,7 +186,7 @@ class Sessions:
         if value is None:
             return None
         player_id, expires_at, *roles = str(value).split()
-        return Session(session_id, player_id, datetime.fromtimestamp(int(expires_at), UTC), *roles)
+        return Session(session_id, player_id, datetime.fromtimestamp(int(expires_at), UTC), tuple(roles))
 
     async def close(self, session_id: str) -> None:
         """End a session; none there is not an error."""
@@ -157,17 +209,27 @@ def _key(session_id: str) -> str:
 def _account(document: Document | None) -> Account | None:
     if document is None:
         return None
-    fields = {name: value for name, value in document.items() if name not in ("_id", "outbox")}
-    return Account(**{**fields, "player_id": document["_id"], "kyc": Kyc(document["kyc"])})
+    known = {field.name for field in fields(Account)}
+    stored = {name: value for name, value in document.items() if name in known}
+    return Account(**{**stored, "player_id": document["_id"], "kyc": Kyc(document["kyc"])})
+
+
+def _name_key(name: str) -> str:
+    return name.casefold()
+
+
+def _case(account: Account) -> str:
+    """The key under which this account's documents wait, another one whenever they are handed in again."""
+    return f"{account.player_id}/{account.kyc_changes}"
 
 
 def _kept(change: Change) -> Document:
     """A change as it stands in the outbox of its account."""
-    fields = asdict(change)
-    del fields["player_id"]
-    return {"event_id": change.event_id, **fields}
+    stored = asdict(change)
+    del stored["player_id"]
+    return {"event_id": change.event_id, **stored}
 
 
 def _change(player_id: str, kept: Document) -> Change:
-    fields = {name: value for name, value in kept.items() if name != "event_id"}
-    return Change(**{**fields, "player_id": player_id, "kyc": Kyc(kept["kyc"])})
+    stored = {name: value for name, value in kept.items() if name != "event_id"}
+    return Change(**{**stored, "player_id": player_id, "kyc": Kyc(kept["kyc"])})

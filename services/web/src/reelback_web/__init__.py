@@ -1,1 +1,1 @@
-"""Web: the pages of the game as files, their settings, and the way out for what browsers report."""
+"""Web and admin: their pages as files, the settings of these, and the way out for what browsers report."""

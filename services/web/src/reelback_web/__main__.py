@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from typing import Annotated
+from typing import Annotated, Literal
 
 import httpx2
 from pydantic import DirectoryPath, Field, IPvAnyNetwork, field_validator
@@ -23,13 +23,14 @@ BURST = 60
 
 
 class Settings(settings.ServiceSettings):
-    """The variables of web.
+    """The variables of web, and of admin, whose name is then `site_name`.
 
     `gateway_address` is `host:port` of the gateway as browsers reach it, in the scheme of the page; without one it is
     where the page is. `browser_dsn` takes what browsers report; `browser_sample_rate` is the part of their traces that
     is kept. Behind an ingress its networks belong into `trusted_proxies`, or all browsers share its address.
     """
 
+    site_name: Literal["web", "admin"] = "web"
     site_folder: DirectoryPath
     gateway_address: str = ""
     browser_dsn: str = ""
@@ -66,6 +67,7 @@ async def serve(options: Settings) -> None:
         "release": options.sentry_release,
         "environment": options.sentry_environment,
         "traces_sample_rate": options.browser_sample_rate,
+        "faults": options.reelback_faults,
     }
 
     async def ready() -> None:
@@ -75,11 +77,13 @@ async def serve(options: Settings) -> None:
     async with httpx2.AsyncClient(limits=limits, trust_env=False) as http:
         tunnel = Tunnel(destination, http, Rates(ENVELOPES_PER_SECOND, BURST, time.monotonic))
         proxies = [str(network) for network in options.trusted_proxies]
-        await asgi.serve("web", options, app.create(pages, told, options.gateway_address, tunnel), ready, proxies)
+        await asgi.serve(
+            options.site_name, options, app.create(pages, told, options.gateway_address, tunnel), ready, proxies
+        )
 
 
 if __name__ == "__main__":
     options = settings.load(Settings)
-    with telemetry.start("web", options):
+    with telemetry.start(options.site_name, options):
         logging.getLogger("httpx2").setLevel(logging.WARNING)  # it says every request
         asyncio.run(serve(options))

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from reelback.v1 import events_pb2 as reelback_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1breelback/v1/analytics.proto\x12\x0breelback.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"=\n\x10GetReportRequest\x12)\n\x06window\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcf\x02\n\x06Report\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05games\x18\x03 \x03(\x0b\x32\x17.reelback.v1.GameReport\x12!\n\x14payment_success_rate\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08payments\x18\x05 \x01(\x03\x12\x17\n\x0fpayments_failed\x18\x06 \x01(\x03\x12\x19\n\x11payments_declined\x18\x07 \x01(\x03\x12\x17\n\x0f\x61\x63tive_sessions\x18\x08 \x01(\x03\x12.\n\x0btop_players\x18\t \x03(\x0b\x32\x19.reelback.v1.PlayerReportB\x17\n\x15_payment_success_rate\"\xca\x01\n\nGameReport\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x0e\n\x06rounds\x18\x02 \x01(\x03\x12\x12\n\nrounds_won\x18\x03 \x01(\x03\x12\x0b\n\x03\x62\x65t\x18\x04 \x01(\x03\x12\x0b\n\x03win\x18\x05 \x01(\x03\x12\x10\n\x03rtp\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0ftheoretical_rtp\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tdeviation\x18\x08 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_rtpB\x12\n\x10_theoretical_rtpB\x0c\n\n_deviation\"K\n\x0cPlayerReport\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x0e\n\x06rounds\x18\x02 \x01(\x03\x12\x0b\n\x03\x62\x65t\x18\x03 \x01(\x03\x12\x0b\n\x03win\x18\x04 \x01(\x03\"\x12\n\x10GetTotalsRequest\"\xb4\x01\n\x06Totals\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.reelback.v1.Totals.EventsEntry\x12\x0e\n\x06rounds\x18\x02 \x01(\x03\x12\x0b\n\x03\x62\x65t\x18\x03 \x01(\x03\x12\x0b\n\x03win\x18\x04 \x01(\x03\x12\x0f\n\x07\x65ntries\x18\x05 \x01(\x03\x12\x0f\n\x07\x62\x61lance\x18\x06 \x01(\x03\x1a-\n\x0b\x45ventsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x32\x8d\x01\n\tAnalytics\x12?\n\tGetReport\x12\x1d.reelback.v1.GetReportRequest\x1a\x13.reelback.v1.Report\x12?\n\tGetTotals\x12\x1d.reelback.v1.GetTotalsRequest\x1a\x13.reelback.v1.Totalsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1breelback/v1/analytics.proto\x12\x0breelback.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18reelback/v1/events.proto\"=\n\x10GetReportRequest\x12)\n\x06window\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcf\x02\n\x06Report\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05games\x18\x03 \x03(\x0b\x32\x17.reelback.v1.GameReport\x12!\n\x14payment_success_rate\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08payments\x18\x05 \x01(\x03\x12\x17\n\x0fpayments_failed\x18\x06 \x01(\x03\x12\x19\n\x11payments_declined\x18\x07 \x01(\x03\x12\x17\n\x0f\x61\x63tive_sessions\x18\x08 \x01(\x03\x12.\n\x0btop_players\x18\t \x03(\x0b\x32\x19.reelback.v1.PlayerReportB\x17\n\x15_payment_success_rate\"\xca\x01\n\nGameReport\x12\x0c\n\x04game\x18\x01 \x01(\t\x12\x0e\n\x06rounds\x18\x02 \x01(\x03\x12\x12\n\nrounds_won\x18\x03 \x01(\x03\x12\x0b\n\x03\x62\x65t\x18\x04 \x01(\x03\x12\x0b\n\x03win\x18\x05 \x01(\x03\x12\x10\n\x03rtp\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x0ftheoretical_rtp\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\tdeviation\x18\x08 \x01(\x01H\x02\x88\x01\x01\x42\x06\n\x04_rtpB\x12\n\x10_theoretical_rtpB\x0c\n\n_deviation\"K\n\x0cPlayerReport\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x0e\n\x06rounds\x18\x02 \x01(\x03\x12\x0b\n\x03\x62\x65t\x18\x03 \x01(\x03\x12\x0b\n\x03win\x18\x04 \x01(\x03\"\x12\n\x10GetTotalsRequest\"\xb4\x01\n\x06Totals\x12/\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1f.reelback.v1.Totals.EventsEntry\x12\x0e\n\x06rounds\x18\x02 \x01(\x03\x12\x0b\n\x03\x62\x65t\x18\x03 \x01(\x03\x12\x0b\n\x03win\x18\x04 \x01(\x03\x12\x0f\n\x07\x65ntries\x18\x05 \x01(\x03\x12\x0f\n\x07\x62\x61lance\x18\x06 \x01(\x03\x1a-\n\x0b\x45ventsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"2\n\x11ListAlertsRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\":\n\x06\x41lerts\x12\"\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x12.reelback.v1.Alert\x12\x0c\n\x04next\x18\x02 \x01(\t\"\x85\x01\n\x05\x41lert\x12\x10\n\x08\x61lert_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12-\n\traised_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x06raised\x18\x04 \x01(\x0b\x32\x18.reelback.v1.AlertRaised2\xd0\x01\n\tAnalytics\x12?\n\tGetReport\x12\x1d.reelback.v1.GetReportRequest\x1a\x13.reelback.v1.Report\x12?\n\tGetTotals\x12\x1d.reelback.v1.GetTotalsRequest\x1a\x13.reelback.v1.Totals\x12\x41\n\nListAlerts\x12\x1e.reelback.v1.ListAlertsRequest\x1a\x13.reelback.v1.Alertsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,20 +36,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TOTALS_EVENTSENTRY']._loaded_options = None
   _globals['_TOTALS_EVENTSENTRY']._serialized_options = b'8\001'
-  _globals['_GETREPORTREQUEST']._serialized_start=109
-  _globals['_GETREPORTREQUEST']._serialized_end=170
-  _globals['_REPORT']._serialized_start=173
-  _globals['_REPORT']._serialized_end=508
-  _globals['_GAMEREPORT']._serialized_start=511
-  _globals['_GAMEREPORT']._serialized_end=713
-  _globals['_PLAYERREPORT']._serialized_start=715
-  _globals['_PLAYERREPORT']._serialized_end=790
-  _globals['_GETTOTALSREQUEST']._serialized_start=792
-  _globals['_GETTOTALSREQUEST']._serialized_end=810
-  _globals['_TOTALS']._serialized_start=813
-  _globals['_TOTALS']._serialized_end=993
-  _globals['_TOTALS_EVENTSENTRY']._serialized_start=948
-  _globals['_TOTALS_EVENTSENTRY']._serialized_end=993
-  _globals['_ANALYTICS']._serialized_start=996
-  _globals['_ANALYTICS']._serialized_end=1137
+  _globals['_GETREPORTREQUEST']._serialized_start=135
+  _globals['_GETREPORTREQUEST']._serialized_end=196
+  _globals['_REPORT']._serialized_start=199
+  _globals['_REPORT']._serialized_end=534
+  _globals['_GAMEREPORT']._serialized_start=537
+  _globals['_GAMEREPORT']._serialized_end=739
+  _globals['_PLAYERREPORT']._serialized_start=741
+  _globals['_PLAYERREPORT']._serialized_end=816
+  _globals['_GETTOTALSREQUEST']._serialized_start=818
+  _globals['_GETTOTALSREQUEST']._serialized_end=836
+  _globals['_TOTALS']._serialized_start=839
+  _globals['_TOTALS']._serialized_end=1019
+  _globals['_TOTALS_EVENTSENTRY']._serialized_start=974
+  _globals['_TOTALS_EVENTSENTRY']._serialized_end=1019
+  _globals['_LISTALERTSREQUEST']._serialized_start=1021
+  _globals['_LISTALERTSREQUEST']._serialized_end=1071
+  _globals['_ALERTS']._serialized_start=1073
+  _globals['_ALERTS']._serialized_end=1131
+  _globals['_ALERT']._serialized_start=1134
+  _globals['_ALERT']._serialized_end=1267
+  _globals['_ANALYTICS']._serialized_start=1270
+  _globals['_ANALYTICS']._serialized_end=1478
 # @@protoc_insertion_point(module_scope)

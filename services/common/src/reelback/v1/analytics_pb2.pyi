@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from reelback.v1 import events_pb2 as _events_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -96,3 +97,31 @@ class Totals(_message.Message):
     entries: int
     balance: int
     def __init__(self, events: _Optional[_Mapping[str, int]] = ..., rounds: _Optional[int] = ..., bet: _Optional[int] = ..., win: _Optional[int] = ..., entries: _Optional[int] = ..., balance: _Optional[int] = ...) -> None: ...
+
+class ListAlertsRequest(_message.Message):
+    __slots__ = ("cursor", "limit")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    limit: int
+    def __init__(self, cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class Alerts(_message.Message):
+    __slots__ = ("alerts", "next")
+    ALERTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    alerts: _containers.RepeatedCompositeFieldContainer[Alert]
+    next: str
+    def __init__(self, alerts: _Optional[_Iterable[_Union[Alert, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
+
+class Alert(_message.Message):
+    __slots__ = ("alert_id", "player_id", "raised_at", "raised")
+    ALERT_ID_FIELD_NUMBER: _ClassVar[int]
+    PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
+    RAISED_AT_FIELD_NUMBER: _ClassVar[int]
+    RAISED_FIELD_NUMBER: _ClassVar[int]
+    alert_id: str
+    player_id: str
+    raised_at: _timestamp_pb2.Timestamp
+    raised: _events_pb2.AlertRaised
+    def __init__(self, alert_id: _Optional[str] = ..., player_id: _Optional[str] = ..., raised_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., raised: _Optional[_Union[_events_pb2.AlertRaised, _Mapping]] = ...) -> None: ...

@@ -45,6 +45,11 @@ class AnalyticsStub:
                 request_serializer=reelback_dot_v1_dot_analytics__pb2.GetTotalsRequest.SerializeToString,
                 response_deserializer=reelback_dot_v1_dot_analytics__pb2.Totals.FromString,
                 _registered_method=True)
+        self.ListAlerts = channel.unary_unary(
+                '/reelback.v1.Analytics/ListAlerts',
+                request_serializer=reelback_dot_v1_dot_analytics__pb2.ListAlertsRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_analytics__pb2.Alerts.FromString,
+                _registered_method=True)
 
 
 class AnalyticsServicer:
@@ -65,6 +70,13 @@ class AnalyticsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAlerts(self, request, context):
+        """For the back office: what the rules against fraud have raised, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AnalyticsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_AnalyticsServicer_to_server(servicer, server):
                     servicer.GetTotals,
                     request_deserializer=reelback_dot_v1_dot_analytics__pb2.GetTotalsRequest.FromString,
                     response_serializer=reelback_dot_v1_dot_analytics__pb2.Totals.SerializeToString,
+            ),
+            'ListAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAlerts,
+                    request_deserializer=reelback_dot_v1_dot_analytics__pb2.ListAlertsRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_analytics__pb2.Alerts.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class Analytics:
             '/reelback.v1.Analytics/GetTotals',
             reelback_dot_v1_dot_analytics__pb2.GetTotalsRequest.SerializeToString,
             reelback_dot_v1_dot_analytics__pb2.Totals.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.Analytics/ListAlerts',
+            reelback_dot_v1_dot_analytics__pb2.ListAlertsRequest.SerializeToString,
+            reelback_dot_v1_dot_analytics__pb2.Alerts.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class AnalyticsStub:
     """INVALID_ARGUMENT for a window that is none."""
     GetTotals: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.GetTotalsRequest, _analytics_pb2.Totals]
     """How many events of each topic were counted, and what they add up to, since the beginning: for audits."""
+    ListAlerts: _grpc.UnaryUnaryMultiCallable[_analytics_pb2.ListAlertsRequest, _analytics_pb2.Alerts]
+    """For the back office: what the rules against fraud have raised, the newest first."""
 
 @_typing.type_check_only
 class AnalyticsAsyncStub(AnalyticsStub):
@@ -47,6 +49,8 @@ class AnalyticsAsyncStub(AnalyticsStub):
     """INVALID_ARGUMENT for a window that is none."""
     GetTotals: _aio.UnaryUnaryMultiCallable[_analytics_pb2.GetTotalsRequest, _analytics_pb2.Totals]  # type: ignore[assignment]
     """How many events of each topic were counted, and what they add up to, since the beginning: for audits."""
+    ListAlerts: _aio.UnaryUnaryMultiCallable[_analytics_pb2.ListAlertsRequest, _analytics_pb2.Alerts]  # type: ignore[assignment]
+    """For the back office: what the rules against fraud have raised, the newest first."""
 
 class AnalyticsServicer(metaclass=_abc_1.ABCMeta):
     """What the events of the platform add up to. Every event is counted once, however often it comes."""
@@ -66,5 +70,13 @@ class AnalyticsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_analytics_pb2.Totals, _abc.Awaitable[_analytics_pb2.Totals]]:
         """How many events of each topic were counted, and what they add up to, since the beginning: for audits."""
+
+    @_abc_1.abstractmethod
+    def ListAlerts(
+        self,
+        request: _analytics_pb2.ListAlertsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_analytics_pb2.Alerts, _abc.Awaitable[_analytics_pb2.Alerts]]:
+        """For the back office: what the rules against fraud have raised, the newest first."""
 
 def add_AnalyticsServicer_to_server(servicer: AnalyticsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

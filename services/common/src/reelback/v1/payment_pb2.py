@@ -25,41 +25,45 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19reelback/v1/payment.proto\x12\x0breelback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x0bMoveRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x03\x12\x11\n\treference\x18\x04 \x01(\t\"\xd0\x01\n\x05\x45ntry\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.reelback.v1.EntryKind\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x03\x12\x15\n\rbalance_after\x18\x05 \x01(\x03\x12\x10\n\x08sequence\x18\x06 \x01(\x03\x12\x11\n\treference\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"%\n\x10GetWalletRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\">\n\x06Wallet\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\"8\n\x0fGetEntryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\"6\n\x12ListEntriesRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"X\n\x08Transfer\x12!\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x12.reelback.v1.Entry\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.reelback.v1.TransferState\"_\n\rDecideRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32\x15.reelback.v1.Decision\"%\n\x10GetLimitsRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\"l\n\x06Limits\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x17\n\x0f\x64\x65posit_per_day\x18\x02 \x01(\x03\x12\x0b\n\x03\x62\x65t\x18\x03 \x01(\x03\x12)\n\x06raised\x18\x04 \x01(\x0b\x32\x19.reelback.v1.RaisedLimits\"d\n\x0cRaisedLimits\x12\x17\n\x0f\x64\x65posit_per_day\x18\x01 \x01(\x03\x12\x0b\n\x03\x62\x65t\x18\x02 \x01(\x03\x12.\n\nholds_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xb6\x01\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45NTRY_KIND_DEPOSIT\x10\x01\x12\x19\n\x15\x45NTRY_KIND_WITHDRAWAL\x10\x02\x12\x12\n\x0e\x45NTRY_KIND_BET\x10\x03\x12\x12\n\x0e\x45NTRY_KIND_WIN\x10\x04\x12\x19\n\x15\x45NTRY_KIND_SETTLEMENT\x10\x05\x12\x17\n\x13\x45NTRY_KIND_REVERSAL\x10\x06*\xa1\x01\n\rTransferState\x12\x1e\n\x1aTRANSFER_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRANSFER_STATE_PENDING\x10\x01\x12\x1a\n\x16TRANSFER_STATE_SETTLED\x10\x02\x12\x1b\n\x17TRANSFER_STATE_REJECTED\x10\x03\x12\x1b\n\x17TRANSFER_STATE_REVERSED\x10\x04*d\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45\x43ISION_SETTLE\x10\x01\x12\x13\n\x0f\x44\x45\x43ISION_REJECT\x10\x02\x12\x14\n\x10\x44\x45\x43ISION_REVERSE\x10\x03\x32\xaa\x05\n\x07Payment\x12\x37\n\x07\x44\x65posit\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12\x38\n\x08Withdraw\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12;\n\x06\x44\x65\x63ide\x12\x1a.reelback.v1.DecideRequest\x1a\x15.reelback.v1.Transfer\x12\x42\n\x0bGetTransfer\x12\x1c.reelback.v1.GetEntryRequest\x1a\x15.reelback.v1.Transfer\x12\x36\n\x06\x43harge\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12\x36\n\x06Payout\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12?\n\tGetWallet\x12\x1d.reelback.v1.GetWalletRequest\x1a\x13.reelback.v1.Wallet\x12<\n\x08GetEntry\x12\x1c.reelback.v1.GetEntryRequest\x1a\x12.reelback.v1.Entry\x12\x44\n\x0bListEntries\x12\x1f.reelback.v1.ListEntriesRequest\x1a\x12.reelback.v1.Entry0\x01\x12?\n\tGetLimits\x12\x1d.reelback.v1.GetLimitsRequest\x1a\x13.reelback.v1.Limits\x12\x35\n\tSetLimits\x12\x13.reelback.v1.Limits\x1a\x13.reelback.v1.Limitsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19reelback/v1/payment.proto\x12\x0breelback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n\x0bMoveRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61mount\x18\x03 \x01(\x03\x12\x11\n\treference\x18\x04 \x01(\t\"\xe4\x01\n\x05\x45ntry\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.reelback.v1.EntryKind\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x03\x12\x15\n\rbalance_after\x18\x05 \x01(\x03\x12\x10\n\x08sequence\x18\x06 \x01(\x03\x12\x11\n\treference\x18\x07 \x01(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ndecided_by\x18\t \x01(\t\"%\n\x10GetWalletRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\">\n\x06Wallet\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61lance\x18\x02 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\"8\n\x0fGetEntryRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\"F\n\x12ListEntriesRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0e\n\x06\x62\x65\x66ore\x18\x03 \x01(\x03\"\x9c\x01\n\x08Transfer\x12!\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x12.reelback.v1.Entry\x12)\n\x05state\x18\x02 \x01(\x0e\x32\x1a.reelback.v1.TransferState\x12\x12\n\ndecided_by\x18\x03 \x01(\t\x12.\n\ndecided_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x12ListWaitingRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"C\n\tTransfers\x12(\n\ttransfers\x18\x01 \x03(\x0b\x32\x15.reelback.v1.Transfer\x12\x0c\n\x04next\x18\x02 \x01(\t\"s\n\rDecideRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32\x15.reelback.v1.Decision\x12\x12\n\nsession_id\x18\x04 \x01(\t\"%\n\x10GetLimitsRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\"l\n\x06Limits\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x17\n\x0f\x64\x65posit_per_day\x18\x02 \x01(\x03\x12\x0b\n\x03\x62\x65t\x18\x03 \x01(\x03\x12)\n\x06raised\x18\x04 \x01(\x0b\x32\x19.reelback.v1.RaisedLimits\"d\n\x0cRaisedLimits\x12\x17\n\x0f\x64\x65posit_per_day\x18\x01 \x01(\x03\x12\x0b\n\x03\x62\x65t\x18\x02 \x01(\x03\x12.\n\nholds_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xb6\x01\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45NTRY_KIND_DEPOSIT\x10\x01\x12\x19\n\x15\x45NTRY_KIND_WITHDRAWAL\x10\x02\x12\x12\n\x0e\x45NTRY_KIND_BET\x10\x03\x12\x12\n\x0e\x45NTRY_KIND_WIN\x10\x04\x12\x19\n\x15\x45NTRY_KIND_SETTLEMENT\x10\x05\x12\x17\n\x13\x45NTRY_KIND_REVERSAL\x10\x06*\xa1\x01\n\rTransferState\x12\x1e\n\x1aTRANSFER_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRANSFER_STATE_PENDING\x10\x01\x12\x1a\n\x16TRANSFER_STATE_SETTLED\x10\x02\x12\x1b\n\x17TRANSFER_STATE_REJECTED\x10\x03\x12\x1b\n\x17TRANSFER_STATE_REVERSED\x10\x04*d\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45\x43ISION_SETTLE\x10\x01\x12\x13\n\x0f\x44\x45\x43ISION_REJECT\x10\x02\x12\x14\n\x10\x44\x45\x43ISION_REVERSE\x10\x03\x32\xf2\x05\n\x07Payment\x12\x37\n\x07\x44\x65posit\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12\x38\n\x08Withdraw\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12;\n\x06\x44\x65\x63ide\x12\x1a.reelback.v1.DecideRequest\x1a\x15.reelback.v1.Transfer\x12\x46\n\x0bListWaiting\x12\x1f.reelback.v1.ListWaitingRequest\x1a\x16.reelback.v1.Transfers\x12\x42\n\x0bGetTransfer\x12\x1c.reelback.v1.GetEntryRequest\x1a\x15.reelback.v1.Transfer\x12\x36\n\x06\x43harge\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12\x36\n\x06Payout\x12\x18.reelback.v1.MoveRequest\x1a\x12.reelback.v1.Entry\x12?\n\tGetWallet\x12\x1d.reelback.v1.GetWalletRequest\x1a\x13.reelback.v1.Wallet\x12<\n\x08GetEntry\x12\x1c.reelback.v1.GetEntryRequest\x1a\x12.reelback.v1.Entry\x12\x44\n\x0bListEntries\x12\x1f.reelback.v1.ListEntriesRequest\x1a\x12.reelback.v1.Entry0\x01\x12?\n\tGetLimits\x12\x1d.reelback.v1.GetLimitsRequest\x1a\x13.reelback.v1.Limits\x12\x35\n\tSetLimits\x12\x13.reelback.v1.Limits\x1a\x13.reelback.v1.Limitsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reelback.v1.payment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENTRYKIND']._serialized_start=1031
-  _globals['_ENTRYKIND']._serialized_end=1213
-  _globals['_TRANSFERSTATE']._serialized_start=1216
-  _globals['_TRANSFERSTATE']._serialized_end=1377
-  _globals['_DECISION']._serialized_start=1379
-  _globals['_DECISION']._serialized_end=1479
+  _globals['_ENTRYKIND']._serialized_start=1278
+  _globals['_ENTRYKIND']._serialized_end=1460
+  _globals['_TRANSFERSTATE']._serialized_start=1463
+  _globals['_TRANSFERSTATE']._serialized_end=1624
+  _globals['_DECISION']._serialized_start=1626
+  _globals['_DECISION']._serialized_end=1726
   _globals['_MOVEREQUEST']._serialized_start=75
   _globals['_MOVEREQUEST']._serialized_end=162
   _globals['_ENTRY']._serialized_start=165
-  _globals['_ENTRY']._serialized_end=373
-  _globals['_GETWALLETREQUEST']._serialized_start=375
-  _globals['_GETWALLETREQUEST']._serialized_end=412
-  _globals['_WALLET']._serialized_start=414
-  _globals['_WALLET']._serialized_end=476
-  _globals['_GETENTRYREQUEST']._serialized_start=478
-  _globals['_GETENTRYREQUEST']._serialized_end=534
-  _globals['_LISTENTRIESREQUEST']._serialized_start=536
-  _globals['_LISTENTRIESREQUEST']._serialized_end=590
-  _globals['_TRANSFER']._serialized_start=592
-  _globals['_TRANSFER']._serialized_end=680
-  _globals['_DECIDEREQUEST']._serialized_start=682
-  _globals['_DECIDEREQUEST']._serialized_end=777
-  _globals['_GETLIMITSREQUEST']._serialized_start=779
-  _globals['_GETLIMITSREQUEST']._serialized_end=816
-  _globals['_LIMITS']._serialized_start=818
-  _globals['_LIMITS']._serialized_end=926
-  _globals['_RAISEDLIMITS']._serialized_start=928
-  _globals['_RAISEDLIMITS']._serialized_end=1028
-  _globals['_PAYMENT']._serialized_start=1482
-  _globals['_PAYMENT']._serialized_end=2164
+  _globals['_ENTRY']._serialized_end=393
+  _globals['_GETWALLETREQUEST']._serialized_start=395
+  _globals['_GETWALLETREQUEST']._serialized_end=432
+  _globals['_WALLET']._serialized_start=434
+  _globals['_WALLET']._serialized_end=496
+  _globals['_GETENTRYREQUEST']._serialized_start=498
+  _globals['_GETENTRYREQUEST']._serialized_end=554
+  _globals['_LISTENTRIESREQUEST']._serialized_start=556
+  _globals['_LISTENTRIESREQUEST']._serialized_end=626
+  _globals['_TRANSFER']._serialized_start=629
+  _globals['_TRANSFER']._serialized_end=785
+  _globals['_LISTWAITINGREQUEST']._serialized_start=787
+  _globals['_LISTWAITINGREQUEST']._serialized_end=838
+  _globals['_TRANSFERS']._serialized_start=840
+  _globals['_TRANSFERS']._serialized_end=907
+  _globals['_DECIDEREQUEST']._serialized_start=909
+  _globals['_DECIDEREQUEST']._serialized_end=1024
+  _globals['_GETLIMITSREQUEST']._serialized_start=1026
+  _globals['_GETLIMITSREQUEST']._serialized_end=1063
+  _globals['_LIMITS']._serialized_start=1065
+  _globals['_LIMITS']._serialized_end=1173
+  _globals['_RAISEDLIMITS']._serialized_start=1175
+  _globals['_RAISEDLIMITS']._serialized_end=1275
+  _globals['_PAYMENT']._serialized_start=1729
+  _globals['_PAYMENT']._serialized_end=2483
 # @@protoc_insertion_point(module_scope)

@@ -1,10 +1,11 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -63,7 +64,7 @@ class MoveRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., player_id: _Optional[str] = ..., amount: _Optional[int] = ..., reference: _Optional[str] = ...) -> None: ...
 
 class Entry(_message.Message):
-    __slots__ = ("request_id", "player_id", "kind", "amount", "balance_after", "sequence", "reference", "created_at")
+    __slots__ = ("request_id", "player_id", "kind", "amount", "balance_after", "sequence", "reference", "created_at", "decided_by")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +73,7 @@ class Entry(_message.Message):
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_BY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     player_id: str
     kind: EntryKind
@@ -80,7 +82,8 @@ class Entry(_message.Message):
     sequence: int
     reference: str
     created_at: _timestamp_pb2.Timestamp
-    def __init__(self, request_id: _Optional[str] = ..., player_id: _Optional[str] = ..., kind: _Optional[_Union[EntryKind, str]] = ..., amount: _Optional[int] = ..., balance_after: _Optional[int] = ..., sequence: _Optional[int] = ..., reference: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    decided_by: str
+    def __init__(self, request_id: _Optional[str] = ..., player_id: _Optional[str] = ..., kind: _Optional[_Union[EntryKind, str]] = ..., amount: _Optional[int] = ..., balance_after: _Optional[int] = ..., sequence: _Optional[int] = ..., reference: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decided_by: _Optional[str] = ...) -> None: ...
 
 class GetWalletRequest(_message.Message):
     __slots__ = ("player_id",)
@@ -107,30 +110,54 @@ class GetEntryRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., player_id: _Optional[str] = ...) -> None: ...
 
 class ListEntriesRequest(_message.Message):
-    __slots__ = ("player_id", "limit")
+    __slots__ = ("player_id", "limit", "before")
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
     player_id: str
     limit: int
-    def __init__(self, player_id: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    before: int
+    def __init__(self, player_id: _Optional[str] = ..., limit: _Optional[int] = ..., before: _Optional[int] = ...) -> None: ...
 
 class Transfer(_message.Message):
-    __slots__ = ("entry", "state")
+    __slots__ = ("entry", "state", "decided_by", "decided_at")
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_BY_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
     entry: Entry
     state: TransferState
-    def __init__(self, entry: _Optional[_Union[Entry, _Mapping]] = ..., state: _Optional[_Union[TransferState, str]] = ...) -> None: ...
+    decided_by: str
+    decided_at: _timestamp_pb2.Timestamp
+    def __init__(self, entry: _Optional[_Union[Entry, _Mapping]] = ..., state: _Optional[_Union[TransferState, str]] = ..., decided_by: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ListWaitingRequest(_message.Message):
+    __slots__ = ("cursor", "limit")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    limit: int
+    def __init__(self, cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class Transfers(_message.Message):
+    __slots__ = ("transfers", "next")
+    TRANSFERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    transfers: _containers.RepeatedCompositeFieldContainer[Transfer]
+    next: str
+    def __init__(self, transfers: _Optional[_Iterable[_Union[Transfer, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...
 
 class DecideRequest(_message.Message):
-    __slots__ = ("request_id", "player_id", "decision")
+    __slots__ = ("request_id", "player_id", "decision", "session_id")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     player_id: str
     decision: Decision
-    def __init__(self, request_id: _Optional[str] = ..., player_id: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ...) -> None: ...
+    session_id: str
+    def __init__(self, request_id: _Optional[str] = ..., player_id: _Optional[str] = ..., decision: _Optional[_Union[Decision, str]] = ..., session_id: _Optional[str] = ...) -> None: ...
 
 class GetLimitsRequest(_message.Message):
     __slots__ = ("player_id",)

@@ -54,6 +54,11 @@ class PaymentStub:
                 request_serializer=reelback_dot_v1_dot_payment__pb2.DecideRequest.SerializeToString,
                 response_deserializer=reelback_dot_v1_dot_payment__pb2.Transfer.FromString,
                 _registered_method=True)
+        self.ListWaiting = channel.unary_unary(
+                '/reelback.v1.Payment/ListWaiting',
+                request_serializer=reelback_dot_v1_dot_payment__pb2.ListWaitingRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_payment__pb2.Transfers.FromString,
+                _registered_method=True)
         self.GetTransfer = channel.unary_unary(
                 '/reelback.v1.Payment/GetTransfer',
                 request_serializer=reelback_dot_v1_dot_payment__pb2.GetEntryRequest.SerializeToString,
@@ -122,6 +127,14 @@ class PaymentServicer:
     def Decide(self, request, context):
         """Decides on a deposit or a withdrawal: settles or rejects one that is pending, reverses a deposit that is settled.
         FAILED_PRECONDITION when its state does not allow that; the same decision again answers as the first time did.
+        UNAUTHENTICATED and PERMISSION_DENIED where the session of whoever decides is not open, or has no role that may.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWaiting(self, request, context):
+        """For the back office: withdrawals that wait for a decision, the oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,6 +212,11 @@ def add_PaymentServicer_to_server(servicer, server):
                     servicer.Decide,
                     request_deserializer=reelback_dot_v1_dot_payment__pb2.DecideRequest.FromString,
                     response_serializer=reelback_dot_v1_dot_payment__pb2.Transfer.SerializeToString,
+            ),
+            'ListWaiting': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWaiting,
+                    request_deserializer=reelback_dot_v1_dot_payment__pb2.ListWaitingRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_payment__pb2.Transfers.SerializeToString,
             ),
             'GetTransfer': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTransfer,
@@ -327,6 +345,33 @@ class Payment:
             '/reelback.v1.Payment/Decide',
             reelback_dot_v1_dot_payment__pb2.DecideRequest.SerializeToString,
             reelback_dot_v1_dot_payment__pb2.Transfer.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWaiting(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.Payment/ListWaiting',
+            reelback_dot_v1_dot_payment__pb2.ListWaitingRequest.SerializeToString,
+            reelback_dot_v1_dot_payment__pb2.Transfers.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,7 +47,10 @@ class PaymentStub:
     Decide: _grpc.UnaryUnaryMultiCallable[_payment_pb2.DecideRequest, _payment_pb2.Transfer]
     """Decides on a deposit or a withdrawal: settles or rejects one that is pending, reverses a deposit that is settled.
     FAILED_PRECONDITION when its state does not allow that; the same decision again answers as the first time did.
+    UNAUTHENTICATED and PERMISSION_DENIED where the session of whoever decides is not open, or has no role that may.
     """
+    ListWaiting: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ListWaitingRequest, _payment_pb2.Transfers]
+    """For the back office: withdrawals that wait for a decision, the oldest first."""
     GetTransfer: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetEntryRequest, _payment_pb2.Transfer]
     """A deposit or a withdrawal, and how far it has come."""
     Charge: _grpc.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]
@@ -84,7 +87,10 @@ class PaymentAsyncStub(PaymentStub):
     Decide: _aio.UnaryUnaryMultiCallable[_payment_pb2.DecideRequest, _payment_pb2.Transfer]  # type: ignore[assignment]
     """Decides on a deposit or a withdrawal: settles or rejects one that is pending, reverses a deposit that is settled.
     FAILED_PRECONDITION when its state does not allow that; the same decision again answers as the first time did.
+    UNAUTHENTICATED and PERMISSION_DENIED where the session of whoever decides is not open, or has no role that may.
     """
+    ListWaiting: _aio.UnaryUnaryMultiCallable[_payment_pb2.ListWaitingRequest, _payment_pb2.Transfers]  # type: ignore[assignment]
+    """For the back office: withdrawals that wait for a decision, the oldest first."""
     GetTransfer: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetEntryRequest, _payment_pb2.Transfer]  # type: ignore[assignment]
     """A deposit or a withdrawal, and how far it has come."""
     Charge: _aio.UnaryUnaryMultiCallable[_payment_pb2.MoveRequest, _payment_pb2.Entry]  # type: ignore[assignment]
@@ -136,7 +142,16 @@ class PaymentServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_pb2.Transfer, _abc.Awaitable[_payment_pb2.Transfer]]:
         """Decides on a deposit or a withdrawal: settles or rejects one that is pending, reverses a deposit that is settled.
         FAILED_PRECONDITION when its state does not allow that; the same decision again answers as the first time did.
+        UNAUTHENTICATED and PERMISSION_DENIED where the session of whoever decides is not open, or has no role that may.
         """
+
+    @_abc_1.abstractmethod
+    def ListWaiting(
+        self,
+        request: _payment_pb2.ListWaitingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.Transfers, _abc.Awaitable[_payment_pb2.Transfers]]:
+        """For the back office: withdrawals that wait for a decision, the oldest first."""
 
     @_abc_1.abstractmethod
     def GetTransfer(

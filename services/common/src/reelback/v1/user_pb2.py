@@ -25,37 +25,45 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16reelback/v1/user.proto\x12\x0breelback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"H\n\x0fRegisterRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\"A\n\rSignInRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"n\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04role\x18\x04 \x01(\t\")\n\x13\x43heckSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"$\n\x0eSignOutRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x11\n\x0fSignOutResponse\"&\n\x11GetProfileRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\"\xa8\x01\n\x07Profile\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x1d\n\x03kyc\x18\x04 \x01(\x0e\x32\x10.reelback.v1.Kyc\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x65mail_verified\x18\x06 \x01(\x08\"5\n\x12VerifyEmailRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"%\n\x10SubmitKycRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\"D\n\x10\x44\x65\x63ideKycRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x1d\n\x03kyc\x18\x02 \x01(\x0e\x32\x10.reelback.v1.Kyc*\\\n\x03Kyc\x12\x13\n\x0fKYC_UNSPECIFIED\x10\x00\x12\x0c\n\x08KYC_NONE\x10\x01\x12\x0f\n\x0bKYC_PENDING\x10\x02\x12\x10\n\x0cKYC_VERIFIED\x10\x03\x12\x0f\n\x0bKYC_REFUSED\x10\x04\x32\x9e\x04\n\x04User\x12>\n\x08Register\x12\x1c.reelback.v1.RegisterRequest\x1a\x14.reelback.v1.Profile\x12:\n\x06SignIn\x12\x1a.reelback.v1.SignInRequest\x1a\x14.reelback.v1.Session\x12\x46\n\x0c\x43heckSession\x12 .reelback.v1.CheckSessionRequest\x1a\x14.reelback.v1.Session\x12\x44\n\x07SignOut\x12\x1b.reelback.v1.SignOutRequest\x1a\x1c.reelback.v1.SignOutResponse\x12\x42\n\nGetProfile\x12\x1e.reelback.v1.GetProfileRequest\x1a\x14.reelback.v1.Profile\x12@\n\tSubmitKyc\x12\x1d.reelback.v1.SubmitKycRequest\x1a\x14.reelback.v1.Profile\x12@\n\tDecideKyc\x12\x1d.reelback.v1.DecideKycRequest\x1a\x14.reelback.v1.Profile\x12\x44\n\x0bVerifyEmail\x12\x1f.reelback.v1.VerifyEmailRequest\x1a\x14.reelback.v1.Profileb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16reelback/v1/user.proto\x12\x0breelback.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"H\n\x0fRegisterRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\"A\n\rSignInRequest\x12\r\n\x05\x65mail\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"o\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tplayer_id\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05roles\x18\x04 \x03(\t\")\n\x13\x43heckSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"$\n\x0eSignOutRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x11\n\x0fSignOutResponse\"&\n\x11GetProfileRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\"\xf4\x01\n\x07Profile\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\r\n\x05\x65mail\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x1d\n\x03kyc\x18\x04 \x01(\x0e\x32\x10.reelback.v1.Kyc\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x65mail_verified\x18\x06 \x01(\x08\x12\x32\n\x0ekyc_changed_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0ekyc_decided_by\x18\x08 \x01(\t\"5\n\x12VerifyEmailRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"%\n\x10SubmitKycRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\"X\n\x10\x44\x65\x63ideKycRequest\x12\x11\n\tplayer_id\x18\x01 \x01(\t\x12\x1d\n\x03kyc\x18\x02 \x01(\x0e\x32\x10.reelback.v1.Kyc\x12\x12\n\nsession_id\x18\x03 \x01(\t\"A\n\x12ListPlayersRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"(\n\x12GetProfilesRequest\x12\x12\n\nplayer_ids\x18\x01 \x03(\t\"/\n\x0eListKycRequest\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\">\n\x07Players\x12%\n\x07players\x18\x01 \x03(\x0b\x32\x14.reelback.v1.Profile\x12\x0c\n\x04next\x18\x02 \x01(\t*\\\n\x03Kyc\x12\x13\n\x0fKYC_UNSPECIFIED\x10\x00\x12\x0c\n\x08KYC_NONE\x10\x01\x12\x0f\n\x0bKYC_PENDING\x10\x02\x12\x10\n\x0cKYC_VERIFIED\x10\x03\x12\x0f\n\x0bKYC_REFUSED\x10\x04\x32\xe8\x05\n\x04User\x12>\n\x08Register\x12\x1c.reelback.v1.RegisterRequest\x1a\x14.reelback.v1.Profile\x12:\n\x06SignIn\x12\x1a.reelback.v1.SignInRequest\x1a\x14.reelback.v1.Session\x12\x46\n\x0c\x43heckSession\x12 .reelback.v1.CheckSessionRequest\x1a\x14.reelback.v1.Session\x12\x44\n\x07SignOut\x12\x1b.reelback.v1.SignOutRequest\x1a\x1c.reelback.v1.SignOutResponse\x12\x42\n\nGetProfile\x12\x1e.reelback.v1.GetProfileRequest\x1a\x14.reelback.v1.Profile\x12@\n\tSubmitKyc\x12\x1d.reelback.v1.SubmitKycRequest\x1a\x14.reelback.v1.Profile\x12@\n\tDecideKyc\x12\x1d.reelback.v1.DecideKycRequest\x1a\x14.reelback.v1.Profile\x12\x44\n\x0bVerifyEmail\x12\x1f.reelback.v1.VerifyEmailRequest\x1a\x14.reelback.v1.Profile\x12\x44\n\x0bListPlayers\x12\x1f.reelback.v1.ListPlayersRequest\x1a\x14.reelback.v1.Players\x12\x44\n\x0bGetProfiles\x12\x1f.reelback.v1.GetProfilesRequest\x1a\x14.reelback.v1.Players\x12<\n\x07ListKyc\x12\x1b.reelback.v1.ListKycRequest\x1a\x14.reelback.v1.Playersb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reelback.v1.user_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KYC']._serialized_start=800
-  _globals['_KYC']._serialized_end=892
+  _globals['_KYC']._serialized_start=1119
+  _globals['_KYC']._serialized_end=1211
   _globals['_REGISTERREQUEST']._serialized_start=72
   _globals['_REGISTERREQUEST']._serialized_end=144
   _globals['_SIGNINREQUEST']._serialized_start=146
   _globals['_SIGNINREQUEST']._serialized_end=211
   _globals['_SESSION']._serialized_start=213
-  _globals['_SESSION']._serialized_end=323
-  _globals['_CHECKSESSIONREQUEST']._serialized_start=325
-  _globals['_CHECKSESSIONREQUEST']._serialized_end=366
-  _globals['_SIGNOUTREQUEST']._serialized_start=368
-  _globals['_SIGNOUTREQUEST']._serialized_end=404
-  _globals['_SIGNOUTRESPONSE']._serialized_start=406
-  _globals['_SIGNOUTRESPONSE']._serialized_end=423
-  _globals['_GETPROFILEREQUEST']._serialized_start=425
-  _globals['_GETPROFILEREQUEST']._serialized_end=463
-  _globals['_PROFILE']._serialized_start=466
-  _globals['_PROFILE']._serialized_end=634
-  _globals['_VERIFYEMAILREQUEST']._serialized_start=636
-  _globals['_VERIFYEMAILREQUEST']._serialized_end=689
-  _globals['_SUBMITKYCREQUEST']._serialized_start=691
-  _globals['_SUBMITKYCREQUEST']._serialized_end=728
-  _globals['_DECIDEKYCREQUEST']._serialized_start=730
-  _globals['_DECIDEKYCREQUEST']._serialized_end=798
-  _globals['_USER']._serialized_start=895
-  _globals['_USER']._serialized_end=1437
+  _globals['_SESSION']._serialized_end=324
+  _globals['_CHECKSESSIONREQUEST']._serialized_start=326
+  _globals['_CHECKSESSIONREQUEST']._serialized_end=367
+  _globals['_SIGNOUTREQUEST']._serialized_start=369
+  _globals['_SIGNOUTREQUEST']._serialized_end=405
+  _globals['_SIGNOUTRESPONSE']._serialized_start=407
+  _globals['_SIGNOUTRESPONSE']._serialized_end=424
+  _globals['_GETPROFILEREQUEST']._serialized_start=426
+  _globals['_GETPROFILEREQUEST']._serialized_end=464
+  _globals['_PROFILE']._serialized_start=467
+  _globals['_PROFILE']._serialized_end=711
+  _globals['_VERIFYEMAILREQUEST']._serialized_start=713
+  _globals['_VERIFYEMAILREQUEST']._serialized_end=766
+  _globals['_SUBMITKYCREQUEST']._serialized_start=768
+  _globals['_SUBMITKYCREQUEST']._serialized_end=805
+  _globals['_DECIDEKYCREQUEST']._serialized_start=807
+  _globals['_DECIDEKYCREQUEST']._serialized_end=895
+  _globals['_LISTPLAYERSREQUEST']._serialized_start=897
+  _globals['_LISTPLAYERSREQUEST']._serialized_end=962
+  _globals['_GETPROFILESREQUEST']._serialized_start=964
+  _globals['_GETPROFILESREQUEST']._serialized_end=1004
+  _globals['_LISTKYCREQUEST']._serialized_start=1006
+  _globals['_LISTKYCREQUEST']._serialized_end=1053
+  _globals['_PLAYERS']._serialized_start=1055
+  _globals['_PLAYERS']._serialized_end=1117
+  _globals['_USER']._serialized_start=1214
+  _globals['_USER']._serialized_end=1958
 # @@protoc_insertion_point(module_scope)

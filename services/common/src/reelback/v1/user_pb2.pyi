@@ -1,10 +1,11 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -43,16 +44,16 @@ class SignInRequest(_message.Message):
     def __init__(self, email: _Optional[str] = ..., password: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
 
 class Session(_message.Message):
-    __slots__ = ("session_id", "player_id", "expires_at", "role")
+    __slots__ = ("session_id", "player_id", "expires_at", "roles")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
-    ROLE_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     player_id: str
     expires_at: _timestamp_pb2.Timestamp
-    role: str
-    def __init__(self, session_id: _Optional[str] = ..., player_id: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., role: _Optional[str] = ...) -> None: ...
+    roles: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, session_id: _Optional[str] = ..., player_id: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., roles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CheckSessionRequest(_message.Message):
     __slots__ = ("session_id",)
@@ -77,20 +78,24 @@ class GetProfileRequest(_message.Message):
     def __init__(self, player_id: _Optional[str] = ...) -> None: ...
 
 class Profile(_message.Message):
-    __slots__ = ("player_id", "email", "display_name", "kyc", "created_at", "email_verified")
+    __slots__ = ("player_id", "email", "display_name", "kyc", "created_at", "email_verified", "kyc_changed_at", "kyc_decided_by")
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     EMAIL_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     KYC_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     EMAIL_VERIFIED_FIELD_NUMBER: _ClassVar[int]
+    KYC_CHANGED_AT_FIELD_NUMBER: _ClassVar[int]
+    KYC_DECIDED_BY_FIELD_NUMBER: _ClassVar[int]
     player_id: str
     email: str
     display_name: str
     kyc: Kyc
     created_at: _timestamp_pb2.Timestamp
     email_verified: bool
-    def __init__(self, player_id: _Optional[str] = ..., email: _Optional[str] = ..., display_name: _Optional[str] = ..., kyc: _Optional[_Union[Kyc, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., email_verified: _Optional[bool] = ...) -> None: ...
+    kyc_changed_at: _timestamp_pb2.Timestamp
+    kyc_decided_by: str
+    def __init__(self, player_id: _Optional[str] = ..., email: _Optional[str] = ..., display_name: _Optional[str] = ..., kyc: _Optional[_Union[Kyc, str]] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., email_verified: _Optional[bool] = ..., kyc_changed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., kyc_decided_by: _Optional[str] = ...) -> None: ...
 
 class VerifyEmailRequest(_message.Message):
     __slots__ = ("player_id", "code")
@@ -107,9 +112,43 @@ class SubmitKycRequest(_message.Message):
     def __init__(self, player_id: _Optional[str] = ...) -> None: ...
 
 class DecideKycRequest(_message.Message):
-    __slots__ = ("player_id", "kyc")
+    __slots__ = ("player_id", "kyc", "session_id")
     PLAYER_ID_FIELD_NUMBER: _ClassVar[int]
     KYC_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     player_id: str
     kyc: Kyc
-    def __init__(self, player_id: _Optional[str] = ..., kyc: _Optional[_Union[Kyc, str]] = ...) -> None: ...
+    session_id: str
+    def __init__(self, player_id: _Optional[str] = ..., kyc: _Optional[_Union[Kyc, str]] = ..., session_id: _Optional[str] = ...) -> None: ...
+
+class ListPlayersRequest(_message.Message):
+    __slots__ = ("text", "cursor", "limit")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    cursor: str
+    limit: int
+    def __init__(self, text: _Optional[str] = ..., cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class GetProfilesRequest(_message.Message):
+    __slots__ = ("player_ids",)
+    PLAYER_IDS_FIELD_NUMBER: _ClassVar[int]
+    player_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, player_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListKycRequest(_message.Message):
+    __slots__ = ("cursor", "limit")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    limit: int
+    def __init__(self, cursor: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class Players(_message.Message):
+    __slots__ = ("players", "next")
+    PLAYERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    players: _containers.RepeatedCompositeFieldContainer[Profile]
+    next: str
+    def __init__(self, players: _Optional[_Iterable[_Union[Profile, _Mapping]]] = ..., next: _Optional[str] = ...) -> None: ...

@@ -75,6 +75,21 @@ class UserStub:
                 request_serializer=reelback_dot_v1_dot_user__pb2.VerifyEmailRequest.SerializeToString,
                 response_deserializer=reelback_dot_v1_dot_user__pb2.Profile.FromString,
                 _registered_method=True)
+        self.ListPlayers = channel.unary_unary(
+                '/reelback.v1.User/ListPlayers',
+                request_serializer=reelback_dot_v1_dot_user__pb2.ListPlayersRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_user__pb2.Players.FromString,
+                _registered_method=True)
+        self.GetProfiles = channel.unary_unary(
+                '/reelback.v1.User/GetProfiles',
+                request_serializer=reelback_dot_v1_dot_user__pb2.GetProfilesRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_user__pb2.Players.FromString,
+                _registered_method=True)
+        self.ListKyc = channel.unary_unary(
+                '/reelback.v1.User/ListKyc',
+                request_serializer=reelback_dot_v1_dot_user__pb2.ListKycRequest.SerializeToString,
+                response_deserializer=reelback_dot_v1_dot_user__pb2.Players.FromString,
+                _registered_method=True)
 
 
 class UserServicer:
@@ -125,7 +140,8 @@ class UserServicer:
 
     def DecideKyc(self, request, context):
         """Somebody has looked at them: PENDING becomes VERIFIED or REFUSED. FAILED_PRECONDITION in any other state, but
-        deciding the same twice is not an error.
+        deciding the same twice is not an error: the answer says who was first. UNAUTHENTICATED and PERMISSION_DENIED where
+        the session of whoever decides is not open, or has no role that may.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,6 +150,27 @@ class UserServicer:
     def VerifyEmail(self, request, context):
         """The player has read the code in the first mail: from now on mail goes to the address. INVALID_ARGUMENT for any
         other code.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPlayers(self, request, context):
+        """For the back office: all players, who registered last first; or those that a text finds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetProfiles(self, request, context):
+        """Those of these players that there are, in any order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKyc(self, request, context):
+        """Players whose documents wait to be looked at, who has waited longest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,6 +218,21 @@ def add_UserServicer_to_server(servicer, server):
                     servicer.VerifyEmail,
                     request_deserializer=reelback_dot_v1_dot_user__pb2.VerifyEmailRequest.FromString,
                     response_serializer=reelback_dot_v1_dot_user__pb2.Profile.SerializeToString,
+            ),
+            'ListPlayers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPlayers,
+                    request_deserializer=reelback_dot_v1_dot_user__pb2.ListPlayersRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_user__pb2.Players.SerializeToString,
+            ),
+            'GetProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProfiles,
+                    request_deserializer=reelback_dot_v1_dot_user__pb2.GetProfilesRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_user__pb2.Players.SerializeToString,
+            ),
+            'ListKyc': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKyc,
+                    request_deserializer=reelback_dot_v1_dot_user__pb2.ListKycRequest.FromString,
+                    response_serializer=reelback_dot_v1_dot_user__pb2.Players.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -400,6 +452,87 @@ class User:
             '/reelback.v1.User/VerifyEmail',
             reelback_dot_v1_dot_user__pb2.VerifyEmailRequest.SerializeToString,
             reelback_dot_v1_dot_user__pb2.Profile.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPlayers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.User/ListPlayers',
+            reelback_dot_v1_dot_user__pb2.ListPlayersRequest.SerializeToString,
+            reelback_dot_v1_dot_user__pb2.Players.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.User/GetProfiles',
+            reelback_dot_v1_dot_user__pb2.GetProfilesRequest.SerializeToString,
+            reelback_dot_v1_dot_user__pb2.Players.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKyc(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reelback.v1.User/ListKyc',
+            reelback_dot_v1_dot_user__pb2.ListKycRequest.SerializeToString,
+            reelback_dot_v1_dot_user__pb2.Players.FromString,
             options,
             channel_credentials,
             insecure,

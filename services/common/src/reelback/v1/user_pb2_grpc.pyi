@@ -48,12 +48,19 @@ class UserStub:
     """The player has handed in documents: NONE or REFUSED becomes PENDING. FAILED_PRECONDITION in any other state."""
     DecideKyc: _grpc.UnaryUnaryMultiCallable[_user_pb2.DecideKycRequest, _user_pb2.Profile]
     """Somebody has looked at them: PENDING becomes VERIFIED or REFUSED. FAILED_PRECONDITION in any other state, but
-    deciding the same twice is not an error.
+    deciding the same twice is not an error: the answer says who was first. UNAUTHENTICATED and PERMISSION_DENIED where
+    the session of whoever decides is not open, or has no role that may.
     """
     VerifyEmail: _grpc.UnaryUnaryMultiCallable[_user_pb2.VerifyEmailRequest, _user_pb2.Profile]
     """The player has read the code in the first mail: from now on mail goes to the address. INVALID_ARGUMENT for any
     other code.
     """
+    ListPlayers: _grpc.UnaryUnaryMultiCallable[_user_pb2.ListPlayersRequest, _user_pb2.Players]
+    """For the back office: all players, who registered last first; or those that a text finds."""
+    GetProfiles: _grpc.UnaryUnaryMultiCallable[_user_pb2.GetProfilesRequest, _user_pb2.Players]
+    """Those of these players that there are, in any order."""
+    ListKyc: _grpc.UnaryUnaryMultiCallable[_user_pb2.ListKycRequest, _user_pb2.Players]
+    """Players whose documents wait to be looked at, who has waited longest first."""
 
 @_typing.type_check_only
 class UserAsyncStub(UserStub):
@@ -75,12 +82,19 @@ class UserAsyncStub(UserStub):
     """The player has handed in documents: NONE or REFUSED becomes PENDING. FAILED_PRECONDITION in any other state."""
     DecideKyc: _aio.UnaryUnaryMultiCallable[_user_pb2.DecideKycRequest, _user_pb2.Profile]  # type: ignore[assignment]
     """Somebody has looked at them: PENDING becomes VERIFIED or REFUSED. FAILED_PRECONDITION in any other state, but
-    deciding the same twice is not an error.
+    deciding the same twice is not an error: the answer says who was first. UNAUTHENTICATED and PERMISSION_DENIED where
+    the session of whoever decides is not open, or has no role that may.
     """
     VerifyEmail: _aio.UnaryUnaryMultiCallable[_user_pb2.VerifyEmailRequest, _user_pb2.Profile]  # type: ignore[assignment]
     """The player has read the code in the first mail: from now on mail goes to the address. INVALID_ARGUMENT for any
     other code.
     """
+    ListPlayers: _aio.UnaryUnaryMultiCallable[_user_pb2.ListPlayersRequest, _user_pb2.Players]  # type: ignore[assignment]
+    """For the back office: all players, who registered last first; or those that a text finds."""
+    GetProfiles: _aio.UnaryUnaryMultiCallable[_user_pb2.GetProfilesRequest, _user_pb2.Players]  # type: ignore[assignment]
+    """Those of these players that there are, in any order."""
+    ListKyc: _aio.UnaryUnaryMultiCallable[_user_pb2.ListKycRequest, _user_pb2.Players]  # type: ignore[assignment]
+    """Players whose documents wait to be looked at, who has waited longest first."""
 
 class UserServicer(metaclass=_abc_1.ABCMeta):
     """Players: who they are, whether they may sign in, whether they are verified."""
@@ -141,7 +155,8 @@ class UserServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.Profile, _abc.Awaitable[_user_pb2.Profile]]:
         """Somebody has looked at them: PENDING becomes VERIFIED or REFUSED. FAILED_PRECONDITION in any other state, but
-        deciding the same twice is not an error.
+        deciding the same twice is not an error: the answer says who was first. UNAUTHENTICATED and PERMISSION_DENIED where
+        the session of whoever decides is not open, or has no role that may.
         """
 
     @_abc_1.abstractmethod
@@ -153,5 +168,29 @@ class UserServicer(metaclass=_abc_1.ABCMeta):
         """The player has read the code in the first mail: from now on mail goes to the address. INVALID_ARGUMENT for any
         other code.
         """
+
+    @_abc_1.abstractmethod
+    def ListPlayers(
+        self,
+        request: _user_pb2.ListPlayersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.Players, _abc.Awaitable[_user_pb2.Players]]:
+        """For the back office: all players, who registered last first; or those that a text finds."""
+
+    @_abc_1.abstractmethod
+    def GetProfiles(
+        self,
+        request: _user_pb2.GetProfilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.Players, _abc.Awaitable[_user_pb2.Players]]:
+        """Those of these players that there are, in any order."""
+
+    @_abc_1.abstractmethod
+    def ListKyc(
+        self,
+        request: _user_pb2.ListKycRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.Players, _abc.Awaitable[_user_pb2.Players]]:
+        """Players whose documents wait to be looked at, who has waited longest first."""
 
 def add_UserServicer_to_server(servicer: UserServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

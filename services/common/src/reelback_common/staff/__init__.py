@@ -1,0 +1,1 @@
+"""What the services have in common that members of staff work with: roles, queues of decisions, the audit log."""
