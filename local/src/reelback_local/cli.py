@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from reelback_local import launch, play, report, site
+from reelback_local import launch, play, report, site, sourcemaps
 from reelback_local.control import Control, ControlError, NotRunning
 from reelback_local.files import write
 from reelback_local.launch import AlreadyRunning, Launched, StackError, launched
 from reelback_local.layout.home import Home
-from reelback_local.layout.plan import HOST
+from reelback_local.layout.plan import HOST, WEB
 from reelback_local.page.render import page
 from reelback_local.status import StackStatus
 from reelback_local.stores import access
@@ -102,6 +102,12 @@ async def _where(home: Home) -> StackStatus:
     async with Control(home) as control:
         now = await control.status()
     report.where(console, now)
+    if now.web and now.minisentry:
+        try:
+            release = next(process.release for process in now.processes if process.name == WEB)
+            await sourcemaps.send(sourcemaps.Place.of_minisentry(now.minisentry, home), release)
+        except sourcemaps.NotSent as error:
+            console.print(f"errors of the pages are shown as they were minified: {error}", markup=False)
     return now
 
 

@@ -1,4 +1,5 @@
-"""The pages of web, built once for what their sources hold, and kept for every stack of this folder.
+"""The pages of web, built once for what their sources hold, and kept for every stack of this folder; beside them their
+source maps, and what sends these to a Sentry.
 
 Node comes from a wheel; what the pages are made of is loaded by npm, as pinned by the lock with its hashes. Without a
 network there is no first build, and then the stack runs without web.
@@ -23,7 +24,9 @@ from reelback_local.layout.home import PROJECT
 SOURCES = PROJECT / "services" / "web"
 KEPT = PROJECT / ".reelback" / "web"
 
-_FILES = (".npmrc", "index.html", "package-lock.json", "package.json", "tsconfig.json", "vite.config.ts")
+SENTRY_CLI = KEPT / "sentry-cli"
+
+_FILES = (".npmrc", "build.ts", "index.html", "package-lock.json", "package.json", "tsconfig.json", "vite.config.ts")
 _FOLDERS = ("app", "public")
 
 INSTALL_SECONDS = 90
@@ -36,8 +39,13 @@ class SiteError(Exception):
 
 def built() -> Path | None:
     """The build of the sources as they are now, if there is one."""
-    folder = _folder()
+    folder = _folder() / "dist"
     return folder if folder.is_dir() else None
+
+
+def maps() -> Path:
+    """The source maps of that build, and the scripts that they are of."""
+    return _folder() / "maps"
 
 
 async def build() -> None:
@@ -59,14 +67,22 @@ async def _build(work: Path) -> None:
     for folder in _FOLDERS:
         shutil.copytree(SOURCES / folder, work / folder)
     node, npm = _node()
-    install = (node, npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--loglevel=error")
-    await _run("npm ci", install, work, INSTALL_SECONDS)
-    vite = str(work / "node_modules" / "vite" / "bin" / "vite.js")
-    await _run("vite build", (node, vite, "build", "--logLevel=error"), work, BUILD_SECONDS)
+    install = (node, npm, "ci", "--omit=dev", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
+    await _run("npm ci", (*install, "--loglevel=error"), work, INSTALL_SECONDS)
+    await _run("the build", (node, "build.ts"), work, BUILD_SECONDS)
+    (done := work / "done").mkdir()
+    for folder in ("dist", "maps"):
+        (work / folder).rename(done / folder)
+    _keep_cli(work)
     with suppress(OSError):  # another stack was quicker
-        (work / "dist").rename(target)
+        done.rename(target)
     if not target.is_dir():
-        raise SiteError(f"vite build left nothing that could be moved to {target}")
+        raise SiteError(f"the build left nothing that could be moved to {target}")
+
+
+def _keep_cli(work: Path) -> None:
+    for cli in work.glob("node_modules/@sentry/cli-*/bin/sentry-cli"):
+        cli.replace(SENTRY_CLI)
 
 
 async def _run(name: str, command: tuple[str, ...], work: Path, seconds: float) -> None:

@@ -9,6 +9,8 @@ import { texts } from "./texts";
 export interface Session {
   readonly token: string;
   readonly playerId: string;
+  /** What the player may do beside playing. */
+  readonly role: string;
 }
 
 /** `notice` says why nobody is signed in any more. */
@@ -18,7 +20,7 @@ interface State {
 }
 
 const KEY = "reelback.session";
-const kept = record({ token: text, playerId: text, expiresAt: date });
+const kept = record({ token: text, playerId: text, expiresAt: date, role: text });
 
 let state: State = { session: read(), notice: "" };
 const listeners = new Set<() => void>();
@@ -26,7 +28,9 @@ const listeners = new Set<() => void>();
 function read(): Session | undefined {
   try {
     const found = kept(JSON.parse(sessionStorage.getItem(KEY) ?? ""));
-    return found.expiresAt.getTime() > Date.now() ? { token: found.token, playerId: found.playerId } : undefined;
+    return found.expiresAt.getTime() > Date.now()
+      ? { token: found.token, playerId: found.playerId, role: found.role }
+      : undefined;
   } catch {
     return undefined; // nothing there, something else there, or no storage allowed
   }
@@ -57,7 +61,7 @@ export function useSession(): State {
 
 export async function signIn(email: string, password: string): Promise<void> {
   const found = await ask("POST", "sessions", shapes.token, { body: { email, password } });
-  const session = { token: found.token, playerId: found.player_id };
+  const session = { token: found.token, playerId: found.player_id, role: found.role };
   store(JSON.stringify({ ...session, expiresAt: found.expires_at }));
   become({ session, notice: "" });
 }

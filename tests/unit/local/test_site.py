@@ -46,7 +46,7 @@ async def test_a_build_is_kept_for_its_sources_alone(
     (tmp_path / "sources" / "app").mkdir(parents=True)
     for file in site._FILES:
         (tmp_path / "sources" / file).write_text(file)
-    site._folder().mkdir(parents=True)
+    (site._folder() / "dist").mkdir(parents=True)
     before = site.built()
     assert before is not None
     await site.build()

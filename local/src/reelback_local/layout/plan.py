@@ -70,6 +70,10 @@ class Plan:
         """The service's own ports: requests, metrics."""
         return self.services[service].port + self._offset, self.services[service].metrics_port + self._offset
 
+    def fronted(self, service: str) -> bool:
+        """Whether a port in front of its processes shares its connections out: browsers look nothing up."""
+        return self.services[service].browsers
+
     def instance(
         self,
         service: str,
@@ -104,10 +108,13 @@ class Plan:
             release=release,
         )
 
-    def players(self, rps: float) -> Spec:
-        """The load: players that send so many requests a second to the gateway."""
+    def players(self, rps: float, browsers: int) -> Spec:
+        """The load: players that send so many requests a second to the gateway, and so many that play in a browser."""
         gateway = f"http://{HOST}:{self.ports('gateway')[0]}"
-        return Spec(LOADGEN, _module(LOADGEN), {"GATEWAY_URL": gateway, "LOAD_RPS": f"{rps:g}"})
+        env = {"GATEWAY_URL": gateway, "LOAD_RPS": f"{rps:g}", "LOAD_BROWSERS": str(browsers)}
+        if WEB in self.services:
+            env["WEB_URL"] = f"http://{HOST}:{self.ports(WEB)[0]}"
+        return Spec(LOADGEN, _module(LOADGEN), env)
 
 
 def plan(values: Values, environ: Mapping[str, str], home: Home, site: Path | None = None) -> Plan:
@@ -136,6 +143,9 @@ def plan(values: Values, environ: Mapping[str, str], home: Home, site: Path | No
     browser_dsn = environ.get("BROWSER_DSN") or values.sentry.browser_dsn
     if not own and not browser_dsn:
         browser_dsn = f"http://{secrets['MINISENTRY_BROWSER_KEY']}@{HOST}:{ingest}/2"
+    web_url = environ.get("SENTRY_WEB_URL") or values.sentry.web_url
+    if not own and not web_url:
+        web_url = f"http://{HOST}:{services[MINISENTRY].port + offset}/organizations/reelback/"
     common = {
         "HOST": HOST,
         "SENTRY_DSN": dsn,
@@ -180,7 +190,7 @@ def plan(values: Values, environ: Mapping[str, str], home: Home, site: Path | No
                 if values.stores[store].service == name
             },
             **{secret: secrets[secret] for secret in service.secrets},
-            **({"BROWSER_DSN": browser_dsn} if service.browsers else {}),
+            **({"BROWSER_DSN": browser_dsn, "SENTRY_WEB_URL": web_url} if service.browsers else {}),
             **({"SITE_FOLDER": str(site)} if name == WEB else {}),
         }
         for name, service in services.items()

@@ -49,6 +49,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("notification.intake.crash_rate", "notification", "crash", "This share of events ends the process."),
         Fault("game.rng.cpu_ms", "game", "compute", "Every round burns so much CPU, and its event loop stands still."),
         Fault("analytics.report.n_plus_one", "analytics", "switch", "The report queries player by player."),
+        Fault("web.spin.error_rate", "web", "raise", "This share of spins raises an error in the browser."),
     )
 }
 

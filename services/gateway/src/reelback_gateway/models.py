@@ -96,11 +96,12 @@ class Profile(BaseModel):
 
 
 class Token(BaseModel):
-    """A session: send `token` as `Authorization: Bearer ...`."""
+    """A session: send `token` as `Authorization: Bearer ...`. `role` is what its player may do beside playing."""
 
     token: str
     player_id: str
     expires_at: datetime
+    role: str
 
 
 class Wallet(BaseModel):
