@@ -91,7 +91,7 @@ def register(page: Page, email: str = "") -> str:
     page.fill("email", email)
     page.fill("password", PASSWORD)
     page.click("form button")
-    until(lambda: page.sees("header") or page.sees("form .problem"), "registered")
+    until(lambda: page.sees("header") or page.sees(".said .problem"), "registered")
     return email
 
 

@@ -36,9 +36,12 @@ def test_a_page_that_breaks_says_where_and_after_what_and_the_rest_still_works(
     assert event["release"] == "web@1.4.0"
     assert event["exception"]["values"][-1]["type"] == "RangeError"
     assert event["exception"]["values"][-1]["mechanism"]["handled"] is False
-    sessions = until(lambda: reports.items("session", before), "a session")
-    crashed = [item.json for item in sessions if item.json["status"] == "crashed"]
-    assert crashed[0]["attrs"]["release"] == "web@1.4.0"
+
+    def crashed() -> list[str]:
+        sessions = [item.json for item in reports.items("session", before)]
+        return [session["attrs"]["release"] for session in sessions if session["status"] == "crashed"]
+
+    assert until(crashed, "a session that crashed") == ["web@1.4.0"]
 
 
 def test_what_a_player_says_about_an_error_is_with_it_and_nowhere_else(reports: Reports, page: Page) -> None:
@@ -142,7 +145,8 @@ def test_a_click_is_in_the_trace_of_what_came_of_it_up_to_the_mail(stack: Stack,
     page.wait(".done")
     page.run("1")
     sent = [event["params"]["request"] for event in page.events if event["method"] == "Network.requestWillBeSent"]
-    trace = next(each["headers"]["traceparent"] for each in sent if each["url"].endswith("/deposits")).split("-")[1]
+    posted = next(each for each in sent if each["method"] == "POST" and each["url"].endswith("/deposits"))
+    trace = posted["headers"]["traceparent"].split("-")[1]
     wanted = {"gateway", "payment", "notification"}
 
     def whole() -> bool:

@@ -1,7 +1,7 @@
 /** What is shown in place of a page that has broken: a sentence, a way on, and a question to the player. */
 import { said } from "./telemetry";
 import { texts } from "./texts";
-import { Field, Form } from "./ui";
+import { Field, Form, Title } from "./ui";
 
 /** `eventId` is that of the error, "" where nothing is reported: then nobody is asked. */
 export function Sorry(props: { message: string; eventId: string; again: () => void }) {
@@ -15,6 +15,7 @@ export function Sorry(props: { message: string; eventId: string; again: () => vo
 
   return (
     <>
+      <Title>{texts.problems.title}</Title>
       <p role="alert" className="problem">
         {message}
       </p>

@@ -204,6 +204,7 @@ export const texts = {
         ? "That was a little fast. Try again in a second."
         : `That was a little fast. Try again in ${seconds} seconds.`,
     settings: "The pages could not be set up. Try again in a moment.",
+    title: "Something is broken",
     page: "This page has broken. The rest still works.",
   },
 };
