@@ -29,6 +29,8 @@ FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
+NO_BROWSER = "it judges the pages by what browsers say, and there is no chromium on the PATH"
+
 Scenario = Annotated[Path, typer.Argument(metavar="FILE", help="a SentryScenario, or a folder of them")]
 
 
@@ -120,9 +122,16 @@ async def _run(file: Path) -> int:
 
 
 async def _play(manifests: Sequence[dict[str, Any]], stack: StackStatus, home: Home) -> int:
-    """Play one scenario after the other, and write one report of all."""
+    """Play one scenario after the other, and write one report of all; those that cannot be played here are named."""
     played = []
+    missing = [manifest["metadata"]["name"] for manifest in manifests if play.lacks_browser(manifest)]
+    if missing and len(missing) == len(manifests):
+        raise play.BadInput(f"{', '.join(missing)}: {NO_BROWSER}")
+    for name in missing:
+        console.print(f"{name} is not played: {NO_BROWSER}")
     for manifest in manifests:
+        if manifest["metadata"]["name"] in missing:
+            continue
         if len(manifests) > 1:
             console.rule(manifest["metadata"]["name"])
         with report.Timeline(console) as timeline:
