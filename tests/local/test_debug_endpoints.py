@@ -101,7 +101,7 @@ def test_what_blocks_an_event_loop_is_named(
     endpoint = ENDPOINTS[service, name]
     event = event_of(stack, endpoint, answers[endpoint.path][1])
     (blocked,) = event["entries"][0]["data"]["values"]
-    assert blocked["frames"][-1]["function"] == function
+    assert blocked["stacktrace"]["frames"][-1]["function"] == function
 
 
 def test_a_crash_ends_the_process_and_it_comes_back(stack: Stack, tester: Player) -> None:

@@ -109,10 +109,10 @@ def test_a_bug_in_a_releases_code_is_rolled_back_and_sentry_has_line_and_author(
 
     page = httpx2.get(status["sentry"]["issueURL"].replace("/issues/", "/board/data/issues/"), timeout=10).json()
     entries = {entry["type"]: entry["data"]["values"] for entry in page["event"]["entries"]}
-    guilty = entries["exception"][-1]["frames"][-1]
+    guilty = entries["exception"][-1]["stacktrace"]["frames"][-1]
     assert (guilty["filename"], guilty["function"]) == ("reelback_payment/limits.py", "check_bet")
-    assert guilty["line"].strip() == "share = SHARES[bisect(STEPS, amount)]"
-    assert [guilty["lineno"], guilty["line"]] in guilty["context"]
+    assert dict(guilty["context"])[guilty["lineNo"]].strip() == "share = SHARES[bisect(STEPS, amount)]"
+    assert len(guilty["context"]) > 1
     assert page["firstRelease"] == "payment@1.5.1"
     [suspect] = page["suspects"]
     [commit] = yaml.safe_load((ROOT / REAL_BUG).read_text())["spec"]["release"]["commits"]

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from reelback_local import launch, play, report, site, sourcemaps
+from reelback_local import launch, play, player, report, site, sourcemaps
 from reelback_local.control import Control, ControlError, NotRunning
 from reelback_local.files import write
 from reelback_local.launch import AlreadyRunning, Launched, StackError, launched
@@ -86,12 +86,17 @@ async def _up() -> int:
 
 
 async def _pages() -> None:
-    """Build the pages of web, the first time. Without them the stack still starts."""
+    """Build the pages of web and fetch the player of replays, the first time. Without them the stack still starts."""
     try:
         with console.status("building the pages of the game"):
             await site.build()
     except site.SiteError as error:
         console.print(f"the game in a browser will not be there: {error}", markup=False)
+    try:
+        with console.status("fetching the player of replays"):
+            await player.build()
+    except site.SiteError as error:
+        console.print(f"replays will be listed, and not played: {error}", markup=False)
 
 
 async def _start(stack: Launched) -> None:

@@ -66,9 +66,8 @@ async def _build(work: Path) -> None:
         shutil.copy(SOURCES / file, work)
     for folder in _FOLDERS:
         shutil.copytree(SOURCES / folder, work / folder)
-    node, npm = _node()
-    install = (node, npm, "ci", "--omit=dev", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
-    await _run("npm ci", (*install, "--loglevel=error"), work, INSTALL_SECONDS)
+    await install(work)
+    node, _ = _node()
     await _run("the build", (node, "build.ts"), work, BUILD_SECONDS)
     (done := work / "done").mkdir()
     for folder in ("dist", "maps"):
@@ -83,6 +82,13 @@ async def _build(work: Path) -> None:
 def _keep_cli(work: Path) -> None:
     for cli in work.glob("node_modules/@sentry/cli-*/bin/sentry-cli"):
         cli.replace(SENTRY_CLI)
+
+
+async def install(work: Path) -> None:
+    """Install what the lock in a folder pins. Raises SiteError."""
+    node, npm = _node()
+    command = (node, npm, "ci", "--omit=dev", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
+    await _run("npm ci", (*command, "--loglevel=error"), work, INSTALL_SECONDS)
 
 
 async def _run(name: str, command: tuple[str, ...], work: Path, seconds: float) -> None:

@@ -9,6 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from redis.asyncio import Redis
+from reelback_minisentry import api
+from reelback_minisentry.artifacts import bundle
+from reelback_minisentry.artifacts.source_maps import SourceMaps
+from reelback_minisentry.artifacts.stacks import Stacks
+from reelback_minisentry.ingest import envelope_items, kept_items, public_keys, replay_segments
+from reelback_minisentry.project_names import ProjectNames
+from reelback_minisentry.replays.archive import Archive
 from reelback_minisentry.store import keys
 from reelback_telemetry import context
 
@@ -18,7 +26,7 @@ from docs import reference
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Tools of others: their commands run in tests/cluster; here only the files they name are looked at.
-OTHERS = {"skaffold", "kubectl", "kind", "helm"}
+OTHERS = {"skaffold", "kubectl", "kind", "helm", "sentry-cli"}
 
 MAKE_TARGETS = set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
@@ -104,7 +112,39 @@ def test_the_retention_that_is_stated_is_that_of_minisentry() -> None:
         f"the newest {keys.MAX_EVENTS:,}",
         f"the {keys.MAX_ISSUES:,} that were seen last",
         f"the {keys.MAX_TRACES:,} that were written last",
+        f"the {keys.REPLAYS.most} that were written last",
+        f"the last {keys.FEEDBACK.most}",
+        f"the last {keys.ATTACHMENTS.most}",
     ]
+    assert keys.RECORDINGS.most == keys.REPLAYS.most
+
+
+def test_what_minisentry_takes_and_answers_is_what_its_page_says() -> None:
+    page = (ROOT / "docs/minisentry.md").read_text()
+    redis = Redis()
+    routes = api.routes(redis, Archive(redis), Stacks(SourceMaps(redis)), ProjectNames({}), "")
+    answered = {
+        f"{method} {route.path.removeprefix('/api/0')}"
+        for route in routes
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert set(re.findall(r"^\| `((?:GET|PUT|POST) [^`]+)` \|", page, re.MULTILINE)) == answered
+    items = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", page.partition("| item |")[2].partition("\n\n")[0], re.MULTILINE)
+    assert {name for row in items for name in re.findall(r"`(\w+)`", row)} == envelope_items.COUNTED
+    projects = re.findall(r"^\| (\d) \| `(\w+)` \|", page, re.MULTILINE)
+    assert dict(projects) == {"1": "reelback", **public_keys.BROWSER_PROJECTS}
+
+
+def test_the_bounds_of_what_is_kept_whole_are_those_that_are_stated() -> None:
+    page = " ".join((ROOT / "docs/minisentry.md").read_text().split())
+    mib = 1024 * 1024
+    assert f"a replay {keys.RECORDINGS.each // mib} MiB as it came" in page
+    assert f"a segment {replay_segments.MAX_UNPACKED // mib} MiB unpacked" in page
+    assert f"all of them {keys.RECORDINGS.total // mib} MiB" in page
+    assert f"{kept_items.MAX_MESSAGE:,} characters, {keys.FEEDBACK.most} of them" in page
+    assert f"an event's {keys.ATTACHMENTS.each // mib} MiB, all of them {keys.ATTACHMENTS.total // mib} MiB" in page
+    assert f"A bundle has at most {bundle.MAX_BUNDLE // mib} MiB" in page
+    assert f"keep {keys.ARTIFACTS.total // mib} MiB, compressed" in page
 
 
 def test_the_costs_of_the_library_that_are_stated_are_those_that_are_measured() -> None:

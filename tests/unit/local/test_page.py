@@ -79,7 +79,12 @@ def test_the_bars_of_a_trace_lie_within_it_and_what_has_no_times_is_left_out() -
 def test_a_page_needs_nothing_else_and_shows_text_as_text() -> None:
     event = {
         "title": "ValueError: <script>alert(1)</script>",
-        "entries": [{"type": "exception", "data": {"values": [{"frames": [{"filename": "wallet.py", "lineno": 7}]}]}}],
+        "entries": [
+            {
+                "type": "exception",
+                "data": {"values": [{"stacktrace": {"frames": [{"filename": "wallet.py", "lineNo": 7}]}}]},
+            }
+        ],
         "tags": [{"key": "release", "value": "payment@1.5.0"}],
     }
     whole = page([run("release-regression", event=event), run("distributed-tracing")])

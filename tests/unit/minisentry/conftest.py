@@ -1,6 +1,7 @@
 """minisentry as it runs: a process of its own on a real Redis with its log on disk, both of which can be killed."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -41,7 +42,7 @@ class Server:
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
-    maxmemory: str = "256mb"
+    maxmemory: str = "352mb"
     port: int = field(default_factory=free_port)
     ingest_port: int = field(default_factory=free_port)
     metrics_port: int = field(default_factory=free_port)
@@ -124,6 +125,19 @@ class Server:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.ingest.post(f"/api/{project}/envelope/?sentry_key={key}", content=body, headers=named)
 
+    def browsers(self, body: bytes) -> httpx2.Response:
+        """What a browser sends, or its tunnel."""
+        return self.send(body, "2", BROWSER_KEY, content_type="text/plain;charset=UTF-8")
+
+    def recorded(self, name: str, **replaced: str) -> None:
+        """Send what was recorded as `name`, as if it were just now, with other texts in some places."""
+        body = just_now((RECORDED / f"{name}.envelope").read_bytes())
+        for old, new in replaced.items():
+            assert old.encode() in body
+            body = body.replace(old.encode(), new.encode())
+        answer = self.browsers(body)
+        assert answer.status_code == 200, answer.text
+
     def sent(self, *items: tuple[str, dict[str, Any]], project: str = "1", **header: Any) -> None:
         answer = self.send(envelope(*items, **header), project)
         assert answer.status_code == 200, answer.text
@@ -148,6 +162,16 @@ class Server:
         return self.http.request(method, ORG + path, headers={"Authorization": f"Bearer {TOKEN}"}, **more)
 
 
+RECORDED = Path(__file__).parent / "recorded"
+"""What @sentry/react 11.12 sent from a page in Chromium, and sentry-cli 3.8 for its build; the page is in README.md."""
+
+
+def just_now(recorded: bytes) -> bytes:
+    """What was recorded, with its times moved to the last seconds; as many bytes as before."""
+    moved = int(time.time()) - 1795997310
+    return re.sub(rb"\b1795997\d{3}\b", lambda found: b"%d" % (int(found[0]) + moved), recorded)
+
+
 def envelope(*items: tuple[str, dict[str, Any]], **header: Any) -> bytes:
     lines = [orjson.dumps({"event_id": uuid.uuid4().hex, **header})]
     for kind, payload in items:
@@ -160,6 +184,16 @@ def envelope(*items: tuple[str, dict[str, Any]], **header: Any) -> bytes:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests that only add to it: each takes releases and environments of its own."""
     server = Server(tmp_path_factory.mktemp("minisentry"))
+    server.start_redis()
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for a file of tests that look at everything that is there."""
+    server = Server(tmp_path_factory.mktemp("fresh"))
     server.start_redis()
     server.start()
     yield server

@@ -352,6 +352,7 @@ def test_sessions(shared: Server, name: str) -> None:
         "errored": 3,
         "crashed": 2,
         "abnormal": 0,
+        "unhandled": 0,
     }
     for bad in (
         {"field": "p95(session)"},
@@ -385,14 +386,14 @@ def test_issues(shared: Server, name: str) -> None:
     assert issue["culprit"] == "payment.rules in charge"
     assert issue["permalink"] == f"http://127.0.0.1:{shared.port}/issues/{issue['id']}"
     assert issue["firstSeen"] < issue["lastSeen"]
-    assert issue["shortId"].startswith("MINISENTRY-1-")
+    assert issue["shortId"].startswith("REELBACK-")
     assert shared.ask(f"/issues/{issue['id']}/") == issue
     assert shared.ask("/issues/", query=f"first-release:{name}", environment="elsewhere") == []
     newer = shared.ask("/issues/", query=f"release:{name.replace('1.0.0', '1.1.0')} issue:{issue['shortId']}")
     assert [found["id"] for found in newer] == [issue["id"]]
     event = shared.ask(f"/issues/{issue['id']}/events/latest/")
     assert event["contexts"]["trace"]["trace_id"] == trace
-    assert event["entries"][0]["data"]["values"][0]["frames"][0]["function"] == "charge"
+    assert event["entries"][0]["data"]["values"][0]["stacktrace"]["frames"][0]["function"] == "charge"
     for bad in ({"query": "assigned:me"}, {"sort": "trends"}, {"limit": "0"}):
         assert shared.call("GET", "/issues/", params=bad).status_code == 400
 

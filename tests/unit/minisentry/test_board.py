@@ -81,7 +81,7 @@ def test_the_front_page_of_a_rollback(shared: Server, name: str) -> None:
     assert (issue["count"], issue["trace"], issue["firstRelease"]) == (1, trace, bad)
 
     page = shared.http.get(f"/board/data/issues/{issue['id']}").json()
-    assert page["event"]["entries"][0]["data"]["values"][0]["frames"][0]["function"] == "charge"
+    assert page["event"]["entries"][0]["data"]["values"][0]["stacktrace"]["frames"][0]["function"] == "charge"
     (lost,) = shared.http.get(f"/board/data/trace/{trace}").json()
     assert lost["issue_id"] == int(issue["id"])
 
@@ -197,7 +197,8 @@ def test_the_innermost_frame_of_the_service_has_the_lines_around_it(shared: Serv
     (number,) = (row["id"] for row in shared.ask("/issues/", query=f"release:{name}"))
 
     page = shared.http.get(f"/board/data/issues/{number}").json()
-    outer, inner, *others = page["event"]["entries"][0]["data"]["values"][0]["frames"]
-    assert [frame["context"] for frame in (outer, *others)] == [[], [], []]
+    outer, inner, *others = page["event"]["entries"][0]["data"]["values"][0]["stacktrace"]["frames"]
+    alone = [[7, "x" * 300]]
+    assert [frame["context"] for frame in (outer, *others)] == [alone, alone, []]
     lines = [f"a{n}" for n in range(4, 9)] + ["x" * 300, "b", "7", "c"]
     assert inner["context"] == [[number, line] for number, line in zip(range(35, 44), lines, strict=True)]

@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from reelback_minisentry.ingest import envelope_items
 from reelback_minisentry.ingest.envelope import Item
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.spans import otlp as otlp_spans
 from reelback_minisentry.spans import trace_tree
 from reelback_minisentry.store.records import Records
@@ -101,7 +102,7 @@ def test_a_transaction_and_the_spans_inside() -> None:
     (segment,) = read(("transaction", event | {"spans": [child, {}, 7]})).spans
     assert (segment.segment, segment.name, segment.status) == (True, "Charge", "internal_error")
     assert segment.end - segment.start == pytest.approx(0.030, abs=1e-4)
-    (root,) = trace_tree.shape([orjson.loads(orjson.dumps([segment]))])
+    (root,) = trace_tree.shape([orjson.loads(orjson.dumps([segment]))], ProjectNames({}))
     (found,) = root["children"]
     assert (root["event_id"], root["is_transaction"]) == (trace["span_id"], True)
     assert (found["event_id"], found["is_transaction"], found["op"]) == (child["span_id"], False, "db")
@@ -230,4 +231,4 @@ def test_any_value_in_any_place() -> None:
         for kind, payload in whole.items():
             with suppress(Rejected):
                 spans = read((kind, mutated(payload))).spans
-                trace_tree.shape([orjson.loads(orjson.dumps(spans))])
+                trace_tree.shape([orjson.loads(orjson.dumps(spans))], ProjectNames({}))

@@ -53,7 +53,24 @@ def test_users_and_what_they_met(shared: Server, name: str) -> None:
         "errored": [1, 1],
         "crashed": [1, 1],
         "abnormal": [0, 0],
+        "unhandled": [0, 0],
     }
+
+
+def test_a_browsers_unhandled_error_is_no_crash(shared: Server, name: str) -> None:
+    now = time.time()
+    for n in range(4):
+        session(shared, name, f"a{n}", now, did=f"user{n}")
+    update(shared, name, "a0", now, did="user0", errors=1, status="unhandled")
+    attrs = {"release": name, "environment": "test"}
+    shared.sent(("sessions", {"attrs": attrs, "aggregates": [{"started": now, "exited": 3, "unhandled": 1}]}))
+    query = {"query": f"release:{name}", "statsPeriod": "1h"}
+    fields = ["crash_free_rate(session)", "unhandled_rate(session)", "errored_rate(session)", "unhandled_rate(user)"]
+    (group,) = shared.ask("/sessions/", field=fields, **query)["groups"]
+    assert list(group["totals"].values()) == [1.0, 0.25, 0.0, 0.25]
+    by_status = shared.ask("/sessions/", field="sum(session)", groupBy="session.status", **query)["groups"]
+    found = {group["by"]["session.status"]: group["totals"]["sum(session)"] for group in by_status}
+    assert found == {"healthy": 6, "errored": 0, "crashed": 0, "abnormal": 0, "unhandled": 2}
 
 
 def test_a_window_of_seconds_is_answered_for_whole_hours(shared: Server, name: str) -> None:

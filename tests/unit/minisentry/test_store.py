@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from reelback_minisentry.ingest import envelope_items
 from reelback_minisentry.ingest.envelope import Item
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.spans import trace_tree
 from reelback_minisentry.spans.otlp import read
 from reelback_minisentry.store import keys, writer
@@ -183,7 +184,7 @@ async def test_what_an_older_minisentry_stored_of_a_trace_is_still_read(running:
     span = otlp_span("payment@1", "Bet", trace_id=trace, parent_span_id="a" * 16)
     await running.write(read(otlp(span), "1", now))
     await running.write(records(("event", error("game@1", contexts={"trace": {"trace_id": trace}}))))
-    spin, lost = trace_tree.shape(await Reader(redis).trace(trace))
+    spin, lost = trace_tree.shape(await Reader(redis).trace(trace), ProjectNames({}))
     assert (spin["name"], spin["additional_attributes"]["a"]) == ("Spin", 1)
     assert [(child["name"], child["additional_attributes"]["release"]) for child in spin["children"]] == [
         ("Bet", "payment@1")

@@ -117,10 +117,12 @@ class Plan:
         return Spec(LOADGEN, _module(LOADGEN), env)
 
 
-def plan(values: Values, environ: Mapping[str, str], home: Home, site: Path | None = None) -> Plan:
+def plan(
+    values: Values, environ: Mapping[str, str], home: Home, site: Path | None = None, player: Path | None = None
+) -> Plan:
     """The stack of these values. What `environ` holds of a service's own variables replaces what they say.
 
-    `site` is the build of web's pages; without one web stays out.
+    `site` is the build of web's pages; without one web stays out. `player` is the folder of rrweb's player.
 
     SENTRY_DSN is the team's own Sentry, and then minisentry stays out; so does a store whose address it holds, such as
     REDIS_URL. Raises ValueError for a port offset that is none.
@@ -192,6 +194,7 @@ def plan(values: Values, environ: Mapping[str, str], home: Home, site: Path | No
             **{secret: secrets[secret] for secret in service.secrets},
             **({"BROWSER_DSN": browser_dsn, "SENTRY_WEB_URL": web_url} if service.browsers else {}),
             **({"SITE_FOLDER": str(site)} if name == WEB else {}),
+            **({"PLAYER_FOLDER": str(player)} if player and name == MINISENTRY else {}),
         }
         for name, service in services.items()
     }

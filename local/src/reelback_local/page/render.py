@@ -80,19 +80,15 @@ def _event(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """The title, the innermost frames of the last exception, the tags and what happened before."""
     entries = {entry.get("type"): entry.get("data") or {} for entry in event.get("entries") or []}
     exceptions = (entries.get("exception") or {}).get("values") or []
-    frames = (
-        (exceptions[-1].get("frames") or (exceptions[-1].get("stacktrace") or {}).get("frames") or [])
-        if exceptions
-        else []
-    )
+    frames = ((exceptions[-1].get("stacktrace") or {}).get("frames") or []) if exceptions else []
     crumbs = (entries.get("breadcrumbs") or {}).get("values") or []
     return {
         "title": event.get("title") or "",
         "frames": [
             {
-                "where": f"{frame.get('filename')}:{frame.get('lineno') or frame.get('lineNo') or '?'}",
+                "where": f"{frame.get('filename')}:{frame.get('lineNo') or '?'}",
                 "function": frame.get("function") or "",
-                "line": (frame.get("line") or "").strip(),
+                "line": dict(frame.get("context") or []).get(frame.get("lineNo"), "").strip(),
                 "own": bool(frame.get("inApp")),
             }
             for frame in reversed(frames[-MAX_FRAMES:])

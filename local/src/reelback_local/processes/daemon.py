@@ -19,7 +19,7 @@ from typing import Any
 from aiohttp import web
 from reelback_operator.engine.model.workload import Change
 
-from reelback_local import lastrun, site
+from reelback_local import lastrun, player, site
 from reelback_local.layout import ports, values
 from reelback_local.layout.home import Home
 from reelback_local.layout.plan import HOST, MAILBOX, MINISENTRY, WEB, Plan, plan
@@ -211,7 +211,7 @@ def main() -> int:
         say(Progress(running=True))
         return 1
     try:
-        stack = plan(values.load(), os.environ, home, site.built())
+        stack = plan(values.load(), os.environ, home, site.built(), player.built())
         problem = ports.taken(stack)
     except ValueError as error:
         problem = str(error)

@@ -19,7 +19,7 @@ from reelback_local.stores import access
 
 # What Redis itself calls dangerous or administrative is off, but for the one word that says whether it keeps things.
 RULES = "~* &* +@all -@admin -@dangerous +info"
-OPTIONS = {"appendonly": "yes", "appendfsync": "no", "save": '""', "maxmemory": "256mb"}
+OPTIONS = {"appendonly": "yes", "appendfsync": "no", "save": '""', "maxmemory": "352mb"}
 
 
 def configuration(host: str, port: int, folder: Path, password: str) -> str:

@@ -20,9 +20,12 @@ from reelback_telemetry import logs
 from starlette.types import ASGIApp
 
 from reelback_minisentry import app
+from reelback_minisentry.artifacts.source_maps import SourceMaps
+from reelback_minisentry.artifacts.stacks import Stacks
 from reelback_minisentry.ingest.app import Ingest
 from reelback_minisentry.ingest.senders import Senders
 from reelback_minisentry.settings import Settings
+from reelback_minisentry.store.kept import Kept
 from reelback_minisentry.store.writer import Writer
 
 log = logging.getLogger("reelback_minisentry")
@@ -53,9 +56,12 @@ async def serve(settings: Settings) -> None:
         redis, writing = (_connect(settings, retries) for retries in (2, 0))
         writer = Writer(writing)
         writing_task = asyncio.create_task(writer.run(), name="writer")
-        asked = app.create(redis, settings.minisentry_projects, settings.minisentry_token.get_secret_value(), ended)
+        maps = SourceMaps(redis)
+        stacks = Stacks(maps)
+        senders = Senders(settings.minisentry_sender_limit)
+        asked = app.create(redis, stacks, settings, ended)
         servers = {
-            ingest: _server(Ingest(writer, settings.keys(), Senders(settings.minisentry_sender_limit))),
+            ingest: _server(Ingest(writer, Kept(redis), settings.keys(), senders, stacks)),
             site: _server(pages.guarded(asked, "minisentry", settings.allowed_hosts)),
         }
         running = [
@@ -77,6 +83,7 @@ async def serve(settings: Settings) -> None:
         finally:
             stop.cancel()
             await tasks.end(writing_task)
+            await asyncio.to_thread(maps.close)
             await redis.aclose()
             await writing.aclose()
             await asyncio.to_thread(scraped.shutdown)

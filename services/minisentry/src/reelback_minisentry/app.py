@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from reelback_common import readiness
@@ -13,17 +12,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from reelback_minisentry import api, board
+from reelback_minisentry.artifacts.stacks import Stacks
+from reelback_minisentry.project_names import ProjectNames
+from reelback_minisentry.replays.archive import Archive
 from reelback_minisentry.responses import answer
-from reelback_minisentry.store.edits import Edits
+from reelback_minisentry.settings import Settings
 from reelback_minisentry.store.reader import Reader
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-def create(redis: Redis, slugs: Mapping[str, str], token: str, draining: asyncio.Event) -> Starlette:
-    """The application. `slugs` are the names of projects by id; `draining` makes it unready."""
-    reader = Reader(redis)
+def create(redis: Redis, stacks: Stacks, settings: Settings, draining: asyncio.Event) -> Starlette:
+    """The application. `draining` makes it unready."""
+    reader, archive = Reader(redis), Archive(redis)
+    names = ProjectNames(settings.minisentry_projects)
+    token = settings.minisentry_token.get_secret_value()
 
     async def healthz(_: Request) -> Response:
         return answer({"status": "ok"})
@@ -36,8 +40,8 @@ def create(redis: Redis, slugs: Mapping[str, str], token: str, draining: asyncio
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            *api.routes(reader, Edits(redis), slugs, token),
-            *board.routes(reader),
+            *api.routes(redis, archive, stacks, names, token),
+            *board.routes(redis, names, archive, stacks, settings.player_folder),
         ],
         exception_handlers={404: _unknown, 405: _not_allowed},
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, RedisDsn, SecretStr
+from pydantic import AfterValidator, DirectoryPath, Field, RedisDsn, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from reelback_common.settings import Port
 
-from reelback_minisentry.ingest.public_keys import BROWSER_PROJECT, PublicKeys
+from reelback_minisentry.ingest.public_keys import BROWSER_PROJECTS, PublicKeys
 from reelback_minisentry.store.records import Kind
 
 
@@ -40,11 +40,13 @@ class Settings(BaseSettings):
     minisentry_key: Key
     """The public key of the servers' DSN: what is sent with it counts."""
     minisentry_browser_key: Key | None = None
-    """The public key of what passes on what browsers send; it counts for BROWSER_PROJECT alone."""
-    minisentry_projects: dict[str, str] = {"1": "reelback", BROWSER_PROJECT: "web"}
+    """The public key of what passes on what browsers send; it counts for BROWSER_PROJECTS alone."""
+    minisentry_projects: dict[str, str] = {"1": "reelback", **BROWSER_PROJECTS}
     """The names of projects, by the id in their DSN, as JSON."""
     minisentry_sender_limit: Annotated[float, Field(ge=1)] = 1000
     """Requests a second of one key at one address; one of 16 KiB counts as two, and so on."""
+    player_folder: DirectoryPath | None = None
+    """rrweb's player as it was built: rrweb-player.js and style.css. Without it replays are listed and not played."""
     allowed_hosts: str = ""
     """Names of an ingress to the board, with commas between."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -55,4 +57,4 @@ class Settings(BaseSettings):
         known: dict[str, Kind] = {self.minisentry_key.get_secret_value(): "server"}
         if self.minisentry_browser_key:
             known[self.minisentry_browser_key.get_secret_value()] = "browser"
-        return PublicKeys(known, self.minisentry_projects.get(BROWSER_PROJECT, BROWSER_PROJECT))
+        return PublicKeys(known)

@@ -47,6 +47,12 @@ def hex_id(value: object, digits: int) -> str:
     return plain.lower() if len(plain) == digits == 2 * len(raw) and any(raw) else ""
 
 
+def debug_id(value: object) -> str:
+    """The id of a build's file as a UUID with dashes, in small letters; "" when it is none. An appendix is cut off."""
+    digits = hex_id(value[:36] if isinstance(value, str) else value, 32)
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}" if digits else ""
+
+
 def count(value: object) -> int:
     """A number of things: 0 for what is none, at most a billion."""
     return min(max(value, 0), 10**9) if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -58,9 +58,14 @@ def guarded(call: Call, token: str) -> Call:
 
 async def body(request: Request) -> dict[str, Any]:
     """The JSON object of a request. Raises Rejected."""
+    return json_object(await raw_body(request, MAX_BODY), "body")
+
+
+async def raw_body(request: Request, limit: int) -> bytes:
+    """The body of a request as it came, of at most `limit` bytes. Raises Rejected."""
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > MAX_BODY:
-            raise Rejected(413, f"the body has more than {MAX_BODY} bytes")
-    return json_object(bytes(raw), "body")
+        if len(raw) > limit:
+            raise Rejected(413, f"the body has more than {limit} bytes")
+    return bytes(raw)

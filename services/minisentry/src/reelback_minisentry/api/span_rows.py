@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.query.search import BadQuery, Predicate, parse, requires
 from reelback_minisentry.spans import trace_tree
-from reelback_minisentry.store.records import TraceLine
+from reelback_minisentry.store.records import VITALS, TraceLine
 from reelback_minisentry.store.scope import Place, Window
 from reelback_minisentry.timestamps import iso
 
@@ -17,9 +18,10 @@ MAX_TRACES = 200
 """How many traces are looked through; the answer says that it is of a part when there are more."""
 
 DURATION = "span.duration"
-_OF_ONE = ("trace", "id", "timestamp", DURATION, "span.description", "span.name", "span.op")
+_OF_ONE = ("trace", "id", "timestamp", DURATION, "span.description", "span.name", "span.op", "replay.id", *VITALS)
 FIELDS = (*_OF_ONE, "span.status", "transaction", "is_transaction", "release", "environment", "project")
-TYPES = {"timestamp": "date", DURATION: "duration"}
+_SEARCHED = tuple(name for name in FIELDS if name not in VITALS)
+TYPES = {"timestamp": "date", DURATION: "duration", **dict.fromkeys(VITALS, "number")}
 AGGREGATES = {"count()": "integer", f"max({DURATION})": "duration"}
 
 _COMPARED: Mapping[str, Callable[[float, float], bool]] = {
@@ -41,6 +43,7 @@ def table(
     fields: list[str],
     by: list[str],
     *,
+    names: ProjectNames,
     window: Window,
     place: Place,
 ) -> list[dict[str, Any]]:
@@ -50,8 +53,8 @@ def table(
         raise BadQuery(
             f"field: unknown field {unknown[0]!r} of single spans; figures of segments need is_transaction:true"
         )
-    wanted = parse(query, FIELDS, {"status": "span.status"}, {DURATION: _longer})
-    found = [row for row in _rows(traces, window, place) if wanted(row)]
+    wanted = parse(query, _SEARCHED, {"status": "span.status"}, {DURATION: _longer})
+    found = [row for row in _rows(traces, names, window, place) if wanted(row)]
     plain = [name for name in fields if name in FIELDS]
     if len(plain) == len(fields):
         shown = [{name: row[name] for name in plain} for row in found]
@@ -63,7 +66,7 @@ def table(
             if by:
                 raise BadQuery(f"sort: {field!r} is not one of the fields")
             continue
-        shown.sort(key=lambda row: row[field], reverse=name.startswith("-"))
+        shown.sort(key=lambda row: _order(row[field]), reverse=name.startswith("-"))
     return [{name: row[name] for name in fields} for row in shown]
 
 
@@ -72,12 +75,19 @@ def types(fields: list[str]) -> dict[str, str]:
     return {name: AGGREGATES.get(name) or TYPES.get(name, "string") for name in fields}
 
 
+def _order(value: Any) -> tuple[bool, Any]:
+    """What is not there is less than anything."""
+    return value is not None, 0 if value is None else value
+
+
 def _longer(comparison: str, milliseconds: float) -> Predicate:
     compare = _COMPARED[comparison]
     return lambda row: compare(float(row[DURATION]), milliseconds)
 
 
-def _rows(traces: Iterable[tuple[str, list[TraceLine]]], window: Window, place: Place) -> Iterator[dict[str, Any]]:
+def _rows(
+    traces: Iterable[tuple[str, list[TraceLine]]], names: ProjectNames, window: Window, place: Place
+) -> Iterator[dict[str, Any]]:
     for trace, lines in traces:
         for span_id, span in trace_tree.flat(lines).items():
             origin = span["origin"]
@@ -92,12 +102,14 @@ def _rows(traces: Iterable[tuple[str, list[TraceLine]]], window: Window, place: 
                 "span.description": span["name"],
                 "span.name": span["name"],
                 "span.op": span["op"],
+                "replay.id": span["attributes"].get("sentry.replay_id", ""),
+                **{name: span["attributes"].get(name) for name in VITALS},
                 "span.status": span["status"],
                 "transaction": span["name"] if span["segment"] else "",
                 "is_transaction": str(span["segment"]).lower(),
                 "release": origin["release"],
                 "environment": origin["environment"],
-                "project": origin["project"],
+                "project": names.slug(origin["project"]),
             }
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from reelback_minisentry.issues.commits import Commit
 from reelback_minisentry.issues.issue import Issue
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.query import session_health
 from reelback_minisentry.query.segment_figures import failures, latencies, total
 from reelback_minisentry.release_names import service_of
-from reelback_minisentry.short_ids import short_id
 from reelback_minisentry.stats.histogram import percentile
 from reelback_minisentry.store.cells import Cell
 from reelback_minisentry.timestamps import seconds
@@ -57,6 +57,7 @@ def release(
         "p95": percentile(latencies(cells), 0.95),
         "errors": errors,
         "sessions": tally["all"],
+        "unhandled": tally["unhandled"],
         "crashFree": 1 - tally["crashed"] / tally["all"] if tally["all"] else None,
         "firstSeen": float(fields["first_event"]) if "first_event" in fields else None,
         "lastSeen": float(fields["last_event"]) if "last_event" in fields else None,
@@ -77,11 +78,11 @@ def deploy(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def issue(found: Issue) -> dict[str, Any]:
+def issue(found: Issue, names: ProjectNames) -> dict[str, Any]:
     """A row of the table of issues, also the head of an issue's page."""
     return {
         "id": found.number,
-        "shortId": short_id(found.project, int(found.number)),
+        "shortId": names.short_id(found.project, int(found.number)),
         "title": found.latest["title"],
         "culprit": found.latest["culprit"],
         "level": found.latest["level"],
@@ -94,6 +95,13 @@ def issue(found: Issue) -> dict[str, Any]:
         "firstSeen": found.first_seen,
         "lastSeen": found.last_seen,
         "trace": found.latest["trace"],
+    }
+
+
+def feedback(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What somebody said, without their name and address, for whoever reaches the board may read it."""
+    return {name: said[name] for name in ("id", "at", "message", "url", "replay", "trace")} | {
+        "issue": said["issue"] and str(said["issue"])
     }
 
 

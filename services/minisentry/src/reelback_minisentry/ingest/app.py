@@ -2,11 +2,13 @@
 
 A request is answered with 200 only after its batch is stored. What is wrong with it is answered with 4xx, too much at
 once or a full store with 429, a store that is away with 503. SDKs read X-Sentry-Error, `Retry-After` and
-X-Sentry-Rate-Limits. There are no CORS headers: browsers do not come here, a server of theirs does.
+X-Sentry-Rate-Limits. Pages of any origin may send, as at Sentry, and read the answer: what lets them in is a key, never
+a cookie.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import time
@@ -15,12 +17,14 @@ import orjson
 from prometheus_client import Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
-from reelback_minisentry.ingest import envelope_items, public_keys
+from reelback_minisentry.artifacts.stacks import Stacks
+from reelback_minisentry.ingest import envelope_items, error_events, public_keys, replay_segments
 from reelback_minisentry.ingest.envelope import LIMIT, decompress, parse
 from reelback_minisentry.ingest.public_keys import PublicKeys
 from reelback_minisentry.ingest.senders import Sender, Senders
 from reelback_minisentry.spans import otlp
-from reelback_minisentry.store.records import Records
+from reelback_minisentry.store.kept import Kept
+from reelback_minisentry.store.records import Records, ReplaySegment
 from reelback_minisentry.store.writer import Busy, Full, Unavailable, Writer
 from reelback_minisentry.untrusted import Rejected, hex_id
 
@@ -36,6 +40,18 @@ _PATH = re.compile(r"/api/([\w-]{1,64})/(envelope|integration/otlp/v1/traces)/?"
 FULL_SECONDS = 60
 """How long senders leave a full store alone."""
 
+_ANY_ORIGIN = (b"access-control-allow-origin", b"*")
+_READABLE = (b"access-control-expose-headers", b"x-sentry-error, x-sentry-rate-limits, retry-after")
+_PREFLIGHT = [
+    _ANY_ORIGIN,
+    (b"access-control-allow-methods", b"POST, OPTIONS"),
+    (
+        b"access-control-allow-headers",
+        b"x-sentry-auth, x-requested-with, accept, content-type, content-encoding, authorization, authentication",
+    ),
+    (b"access-control-max-age", b"3600"),
+]
+
 _JSON, _PROTOBUF = b"application/json", b"application/x-protobuf"
 
 
@@ -48,10 +64,13 @@ class TooMuch(Exception):
 
 
 class Ingest:
-    """The application: POST on the two paths, and nothing else."""
+    """The application: POST on the two paths, and what browsers ask before."""
 
-    def __init__(self, writer: Writer, keys: PublicKeys, senders: Senders) -> None:
+    def __init__(self, writer: Writer, kept: Kept, keys: PublicKeys, senders: Senders, stacks: Stacks) -> None:
         self._writer = writer
+        self._kept = kept
+        self._stacks = stacks
+        self._unpacking = asyncio.Lock()
         self._keys = keys
         self._senders = senders
         self._receiving = 0
@@ -63,12 +82,16 @@ class Ingest:
         way = "unknown" if match is None else "envelope" if match[2] == "envelope" else "otlp"
         extra: list[tuple[bytes, bytes]] = []
         content_type = _JSON
+        headers: dict[bytes, bytes] = dict(scope["headers"])
         try:
             if match is None:
                 raise Rejected(404, f"{scope['path'][:200]}: nothing is taken here")
+            if scope["method"] == "OPTIONS":
+                await _answer(send, 204, b"", _PREFLIGHT)
+                return
             if scope["method"] != "POST":
                 raise Rejected(405, "only POST")
-            answer, content_type = await self._take(way, match[1], scope, receive)
+            answer, content_type = await self._take(way, match[1], headers, scope, receive)
             status = 200
         except Rejected as error:
             status, answer = error.status, orjson.dumps({"detail": error.detail})
@@ -82,17 +105,21 @@ class Ingest:
             status, answer, extra = 429, b'{"detail":"the store is full"}', _later(FULL_SECONDS, b"organization")
         except Unavailable:
             status, answer = 503, b'{"detail":"the store does not answer"}'
+        if b"origin" in headers:
+            extra += (_ANY_ORIGIN, _READABLE)
         REQUESTS.labels(way, status).inc()
         SECONDS.labels(way).observe(time.perf_counter() - started)
         await _answer(send, status, answer, [(b"content-type", content_type), *extra])
 
-    async def _take(self, way: str, project: str, scope: Scope, receive: Receive) -> tuple[bytes, bytes]:
+    async def _take(
+        self, way: str, project: str, headers: dict[bytes, bytes], scope: Scope, receive: Receive
+    ) -> tuple[bytes, bytes]:
         """Read and store; the answer's body and type."""
-        headers: dict[bytes, bytes] = dict(scope["headers"])
         key = public_keys.named(headers, scope["query_string"])
         if key or way == "otlp":  # an envelope without one may name it in its first line
             self._keys.kind(key, project)
-        plain = await self._plain((key, scope["client"][0]), headers, receive)
+        sender = key, scope["client"][0]
+        plain = await self._plain(sender, headers, receive)
         now = time.time()
         if way == "otlp":
             if not headers.get(b"content-type", b"").startswith(_PROTOBUF):
@@ -102,16 +129,31 @@ class Ingest:
         header, items = parse(plain)
         records = envelope_items.read(header, items, project, now)
         records.size = len(plain)
+        for at, error in enumerate(records.errors):
+            if event := await self._stacks.of_event(error.event):
+                records.errors[at] = error_events.regrouped(error, event)
+        for segment in records.replays:
+            await self._check(segment, sender)
         await self._store(records, key or public_keys.of_dsn(header.get("dsn")), project)
         event_id = hex_id(header.get("event_id"), 32)
         return orjson.dumps({"id": event_id} if event_id else {}), _JSON
 
     async def _store(self, records: Records, key: bytes, project: str) -> None:
         records.kind = self._keys.kind(key, project)
-        self._keys.check(records)
+        self._keys.check(records, project)
+        await self._kept.write(records)
         await self._writer.write(records)
         for item, n in records.items.items():
             ITEMS.labels(item).inc(n)
+
+    async def _check(self, segment: ReplaySegment, sender: Sender) -> None:
+        """Look whether a recording is one, charged to the sender. Raises Rejected."""
+        size = replay_segments.MAX_UNPACKED
+        try:
+            async with self._unpacking:  # one at a time: each takes memory
+                size = await asyncio.to_thread(replay_segments.checked, segment.recording or b"[]")
+        finally:
+            self._senders.charge(sender, size, time.monotonic())
 
     async def _plain(self, sender: Sender, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """The decompressed body, charged to the sender. Raises Rejected, Busy, and TooMuch before anything is read."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from reelback_minisentry.ingest import error_events, metric_samples, profile_chunks
+from reelback_minisentry.ingest import error_events, kept_items, metric_samples, profile_chunks
 from reelback_minisentry.ingest.envelope import Item
-from reelback_minisentry.spans import sdk
+from reelback_minisentry.spans import sdk, web_vitals
 from reelback_minisentry.stats import sampling
-from reelback_minisentry.store.records import Origin, Records, Session, SessionCounts
+from reelback_minisentry.store.records import FAILED_SESSIONS, Origin, Records, Session, SessionCounts
 from reelback_minisentry.timestamps import near, seconds
 from reelback_minisentry.untrusted import count, json_object, obj, objects, text
 
-OUTCOMES = ("exited", "errored", "crashed", "abnormal")
+OUTCOMES = ("exited", "errored", *FAILED_SESSIONS)
 
 LISTS = frozenset({"span", "log", "trace_metric"})
 """Items that carry many of their kind: what is counted is the header's item_count."""
@@ -41,7 +41,9 @@ def read(header: dict[str, Any], items: list[Item], project: str, now: float) ->
                 if span := sdk.transaction(json_object(item.payload, "transaction"), project, now, sample_rate):
                     records.spans.append(span)
             case "span":
-                records.spans += sdk.span_item(json_object(item.payload, "span"), project, now)
+                spans = sdk.span_item(json_object(item.payload, "span"), project, now)
+                records.spans += spans
+                records.samples += web_vitals.samples(spans)
             case "session":
                 if session := _session(json_object(item.payload, "session"), project, now):
                     records.sessions.append(session)
@@ -55,6 +57,7 @@ def read(header: dict[str, Any], items: list[Item], project: str, now: float) ->
                 for drop in objects(json_object(item.payload, "client_report").get("discarded_events"), 100):
                     reason, category = text(drop.get("reason"), 64), text(drop.get("category"), 64)
                     records.drops[reason or "unknown", category or "unknown"] += count(drop.get("quantity"))
+    kept_items.add(records, header, items, project)
     return records
 
 
@@ -73,7 +76,7 @@ def _session(payload: dict[str, Any], project: str, now: float) -> Session | Non
     if not sid:
         return None
     status = text(payload.get("status"))
-    outcome = status if status in ("crashed", "abnormal") else "errored" if count(payload.get("errors")) else ""
+    outcome = status if status in FAILED_SESSIONS else "errored" if count(payload.get("errors")) else ""
     return Session(
         sid=sid,
         user=text(payload.get("did")),

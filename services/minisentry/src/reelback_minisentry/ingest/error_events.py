@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from reelback_minisentry.spans.sdk import user_of
@@ -53,6 +54,12 @@ def read(event: dict[str, Any], project: str, now: float, fallback_id: object = 
         tags=event_detail.tags_of(event),
         event=event,
     )
+
+
+def regrouped(error: Error, event: dict[str, Any]) -> Error:
+    """An error in the group that it belongs to as this `event`, which is its own with a stack trace that says more."""
+    as_read = read(event, error.origin.project, error.at, error.event_id)
+    return replace(error, issue=as_read.issue, culprit=as_read.culprit, metadata=as_read.metadata)
 
 
 def _message(event: dict[str, Any]) -> str:

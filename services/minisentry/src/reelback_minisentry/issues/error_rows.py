@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reelback_minisentry.short_ids import short_id
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.stats.distinct import Distinct
 from reelback_minisentry.store.cells import Cell
 from reelback_minisentry.timestamps import iso
 
 Stored = Mapping[str, Any]
 
-_READ: dict[str, Callable[[Stored], Any]] = {
-    "id": lambda row: row["id"],
-    "timestamp": lambda row: iso(row["timestamp"]),
-    "title": lambda row: row["title"],
-    "message": lambda row: row["title"],
-    "culprit": lambda row: row["culprit"],
-    "issue": lambda row: short_id(row["origin"]["project"], row["issue"]),
-    "issue.id": lambda row: row["issue"],
-    "trace": lambda row: row["trace"],
-    "span_id": lambda row: row["span"],
-    "release": lambda row: row["origin"]["release"],
-    "environment": lambda row: row["origin"]["environment"],
-    "level": lambda row: row["level"],
-    "error.type": lambda row: row.get("type", ""),
-    "transaction": lambda row: row["transaction"],
-    "project": lambda row: row["origin"]["project"],
-    "project.id": lambda row: int(row["origin"]["project"]) if row["origin"]["project"].isdigit() else 0,
+_READ: dict[str, Callable[[Stored, ProjectNames], Any]] = {
+    "id": lambda row, _: row["id"],
+    "timestamp": lambda row, _: iso(row["timestamp"]),
+    "title": lambda row, _: row["title"],
+    "message": lambda row, _: row["title"],
+    "culprit": lambda row, _: row["culprit"],
+    "issue": lambda row, names: names.short_id(row["origin"]["project"], row["issue"]),
+    "issue.id": lambda row, _: row["issue"],
+    "trace": lambda row, _: row["trace"],
+    "span_id": lambda row, _: row["span"],
+    "release": lambda row, _: row["origin"]["release"],
+    "environment": lambda row, _: row["origin"]["environment"],
+    "level": lambda row, _: row["level"],
+    "error.type": lambda row, _: row.get("type", ""),
+    "transaction": lambda row, _: row["transaction"],
+    "project": lambda row, names: names.slug(row["origin"]["project"]),
+    "project.id": lambda row, _: int(row["origin"]["project"]) if row["origin"]["project"].isdigit() else 0,
 }
 
 
@@ -48,15 +48,15 @@ TYPES = {
 }
 
 
-def value(field: str, row: Stored) -> str | int | None:
+def value(field: str, row: Stored, names: ProjectNames) -> str | int | None:
     """One field of one event; None when it was not sent."""
-    found: str | int = _READ[field](row)
+    found: str | int = _READ[field](row, names)
     return None if found == "" else found
 
 
-def ids(row: Stored) -> list[Cell]:
+def ids(row: Stored, names: ProjectNames) -> list[Cell]:
     """An event's trace and its user, as cells to count them by."""
-    fields = texts(row)
+    fields = texts(row, names)
     found = (("trace", row["trace"][-8:]), ("user", row["user"]))
     return [({**fields, "of": of}, Distinct([int(hash_, 16)])) for of, hash_ in found if hash_]
 
@@ -66,6 +66,6 @@ class _Texts(dict[str, str]):
         return ""
 
 
-def texts(row: Stored) -> dict[str, str]:
+def texts(row: Stored, names: ProjectNames) -> dict[str, str]:
     """What a search compares with; a tag that the event has not is empty."""
-    return _Texts({**row.get("tags", {}), **{name: str(read(row)) for name, read in _READ.items()}})
+    return _Texts({**row.get("tags", {}), **{name: str(read(row, names)) for name, read in _READ.items()}})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from reelback_minisentry.issues.issue import Issue
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.query.search import Predicate, parse
-from reelback_minisentry.short_ids import short_id
 
 SORTS = ("new", "date", "freq")
 
@@ -17,13 +17,13 @@ def predicate(query: str) -> Predicate:
     return parse(query, KEYS, {"firstRelease": "first-release", "status": "is"})
 
 
-def matches(issue: Issue, wanted: Predicate) -> bool:
+def matches(issue: Issue, wanted: Predicate, names: ProjectNames) -> bool:
     """Whether an issue was seen and fits. An issue is of every release that it was seen in."""
     row = {
         "is": issue.status,
         "first-release": issue.first_release,
         "level": issue.latest["level"],
-        "issue": short_id(issue.project, int(issue.number)),
+        "issue": names.short_id(issue.project, int(issue.number)),
         "transaction": issue.latest["transaction"],
         "title": issue.latest["title"],
     }

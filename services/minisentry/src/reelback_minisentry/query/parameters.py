@@ -74,17 +74,25 @@ def page_size(query: QueryParams, name: str = "per_page") -> int:
 
 def page(entries: Sequence[T], url: URL, query: QueryParams, name: str = "per_page") -> tuple[Sequence[T], str]:
     """The asked page of a list, and the Link header that leads to its neighbours."""
-    size = page_size(query, name)
+    size, at = page_size(query, name), offset(query)
+    return entries[at : at + size], links(url, at, size, len(entries))
+
+
+def offset(query: QueryParams) -> int:
+    """Where a page begins."""
     match = _CURSOR.fullmatch(query.get("cursor", "0:0:0"))
     if match is None:
         raise BadQuery("cursor: not one that this server gave out")
-    at = int(match[1])
+    return int(match[1])
+
+
+def links(url: URL, at: int, size: int, total: int) -> str:
+    """The Link header of a page of `size` entries from `at` on."""
     neighbours = (
         ("previous", f"0:{max(0, at - size)}:1", at > 0),
-        ("next", f"0:{at + size}:0", at + size < len(entries)),
+        ("next", f"0:{at + size}:0", at + size < total),
     )
-    links = [
+    return ", ".join(
         f'<{url.include_query_params(cursor=cursor)}>; rel="{rel}"; results="{str(any_).lower()}"; cursor="{cursor}"'
         for rel, cursor, any_ in neighbours
-    ]
-    return entries[at : at + size], ", ".join(links)
+    )

@@ -14,13 +14,17 @@ from typing import Any
 from reelback_minisentry.query.search import BadQuery, Predicate, parse
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.cells import Cell
+from reelback_minisentry.store.records import FAILED_SESSIONS
 from reelback_minisentry.store.scope import Window
 from reelback_minisentry.timestamps import iso
 
 GROUPS = ("project", "release", "environment", "session.status")
 FILTERS = ("project", "release", "environment")
-STATUSES = ("healthy", "errored", "crashed", "abnormal")
+STATUSES = ("healthy", "errored", *FAILED_SESSIONS)
 DAY = 86_400
+
+_OUTCOMES = ("", "errored", *FAILED_SESSIONS)
+"""Of whose users there are sets; "" is any."""
 
 Tally = Counter[str]
 """Sessions or users by status, `all` being every one."""
@@ -29,15 +33,19 @@ Sets = tuple[str, ...]
 """Keys of sets of users; who is in several of them is one."""
 
 
-def _share(tally: Tally) -> float | None:
-    return tally["crashed"] / tally["all"] if tally["all"] else None
+def _share(status: str) -> Callable[[Tally], float | None]:
+    return lambda tally: tally[status] / tally["all"] if tally["all"] else None
 
 
 def _rest(tally: Tally) -> float | None:
     return 1 - tally["crashed"] / tally["all"] if tally["all"] else None
 
 
-_OF: dict[str, Callable[[Tally], float | None]] = {"crash_rate": _share, "crash_free_rate": _rest}
+_OF: dict[str, Callable[[Tally], float | None]] = {
+    "crash_rate": _share("crashed"),
+    "crash_free_rate": _rest,
+    **{f"{status}_rate": _share(status) for status in ("errored", "abnormal", "unhandled")},
+}
 FIELDS: dict[str, tuple[str, Callable[[Tally], float | None]]] = {
     "sum(session)": ("session", lambda tally: tally["all"]),
     "count_unique(user)": ("user", lambda tally: tally["all"]),
@@ -142,7 +150,7 @@ class Question:
         if all(FIELDS[name][0] == "session" for name in self.fields):
             return set()
         buckets = [bucket for series in groups.values() for bucket in (*series.values(), _whole(series))]
-        return {bucket.users(outcome) for bucket in buckets for outcome in ("", "crashed", "errored", "abnormal")}
+        return {bucket.users(outcome) for bucket in buckets for outcome in _OUTCOMES}
 
     def shape(self, groups: Groups, sizes: Mapping[Sets, int]) -> dict[str, Any]:
         """The answer: a group for each set of values, with totals and a series."""
@@ -192,8 +200,8 @@ def _whole(series: Mapping[int, Bucket]) -> Bucket:
 
 
 def _users(bucket: Bucket, sizes: Mapping[Sets, int]) -> Tally:
-    """Users by status: whoever had a session that crashed is not one of those that only had errors."""
-    count = {outcome: sizes.get(bucket.users(outcome), 0) for outcome in ("", "crashed", "errored", "abnormal")}
-    errored = max(0, count["errored"] - count["crashed"] - count["abnormal"])
+    """Users by status: whoever had a session that failed is not one of those that only had errors."""
+    count = {outcome: sizes.get(bucket.users(outcome), 0) for outcome in _OUTCOMES}
+    errored = max(0, count["errored"] - sum(count[outcome] for outcome in FAILED_SESSIONS))
     healthy = max(0, count[""] - count["errored"])
     return Counter(count | {"all": count[""], "errored": errored, "healthy": healthy})

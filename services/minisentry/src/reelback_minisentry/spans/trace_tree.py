@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
-from reelback_minisentry.short_ids import short_id
+from reelback_minisentry.project_names import ProjectNames
 from reelback_minisentry.spans import otlp, sdk
 from reelback_minisentry.store.records import TraceLine
 
@@ -16,15 +16,15 @@ MAX_DEPTH = 100
 """Deeper nesting goes on at the top level: what writes and reads the answer recurses."""
 
 
-def shape(lines: Iterable[TraceLine]) -> list[dict[str, Any]]:
+def shape(lines: Iterable[TraceLine], names: ProjectNames) -> list[dict[str, Any]]:
     """The roots, ordered by their start. A span whose parent did not come (yet) is a root, and so is a lost error."""
     stored = list(lines)
-    spans = {span_id: _span(span) for span_id, span in flat(stored).items()}
+    spans = {span_id: _span(span, names) for span_id, span in flat(stored).items()}
     errors = {line["id"]: line for line in stored if not isinstance(line, list) and "otlp" not in line}
     roots = _nest(spans)
     for error in sorted(errors.values(), key=lambda error: float(error["timestamp"])):
         home = spans.get(error["span"])
-        (home["errors"] if home else roots).append(_error(error))
+        (home["errors"] if home else roots).append(_error(error, names))
     return roots
 
 
@@ -64,13 +64,13 @@ def _nest(spans: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return roots
 
 
-def _span(span: Mapping[str, Any]) -> dict[str, Any]:
+def _span(span: Mapping[str, Any], names: ProjectNames) -> dict[str, Any]:
     origin = span["origin"]
     return {
         "event_id": span["span_id"],
         "event_type": "span",
         "transaction_id": span["span_id"],
-        **_project(origin),
+        **_project(origin, names),
         "transaction": span["name"] if span["segment"] else "",
         "description": span["name"],
         "op": span["op"],
@@ -97,22 +97,22 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _error(error: Mapping[str, Any]) -> dict[str, Any]:
+def _error(error: Mapping[str, Any], names: ProjectNames) -> dict[str, Any]:
     return {
         "event_id": error["id"],
         "event_type": "error",
-        **_project(error["origin"]),
+        **_project(error["origin"], names),
         "transaction": error["transaction"],
         "description": error["title"],
         "culprit": error["culprit"],
         "issue_id": error["issue"],
         "level": error["level"],
         "start_timestamp": error["timestamp"],
-        "short_id": short_id(error["origin"]["project"], error["issue"]),
+        "short_id": names.short_id(error["origin"]["project"], error["issue"]),
         "issue_type": 1,
     }
 
 
-def _project(origin: Mapping[str, str]) -> dict[str, Any]:
+def _project(origin: Mapping[str, str], names: ProjectNames) -> dict[str, Any]:
     project = origin["project"]
-    return {"project_id": int(project) if project.isdigit() else 0, "project_slug": project}
+    return {"project_id": int(project) if project.isdigit() else 0, "project_slug": names.slug(project)}

@@ -18,11 +18,13 @@
 | `releases`, `release:<version>`  | zset by the time it was made; hash: the release         | MAX_RELEASES            |
 | `projects`                       | set: the projects that something came from              | MAX_PROJECTS            |
 | `deploys`, `deploy-id`           | zset by the time they were finished; the last id        | MAX_DEPLOYS             |
+| `<shelf>`, `<shelf>:<name>`      | zset by the last write; hash: fields, and `#`, its bytes| the Bounds of the shelf |
+| `<shelf>#`                       | string: the bytes of all of the shelf                   | 1                       |
 | `filled`                         | string: says that nobody has emptied the store since    | 1                       |
 
 The prefix's number counts the formats: what an older minisentry wrote in another one is left alone, not misread.
 Traces with an error are kept ERROR_GRACE longer than the others of their age. All bounds together are below the
-256 MB that the Redis of minisentry has.
+352 MB that the Redis of minisentry has.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ PROFILES_BYTES = MIB
 SESSIONS_BYTES = 16 * 1024
 SESSION_IDS_BYTES = 8 * MIB
 """Bytes of names of an hour: fields of counters; metrics by name, release and so on, and with attributes; functions of
-profiles by thread; releases and so on that sessions are told apart by, each with up to four HyperLogLogs of 12 kB; ids
+profiles by thread; releases and so on that sessions are told apart by, each with up to five HyperLogLogs of 12 kB; ids
 of sessions that went wrong.
 What is over is counted under OTHER, sessions without their ids."""
 
@@ -74,6 +76,36 @@ TRACE_BYTES = MIB
 
 ERROR_GRACE = 3600.0
 """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A shelf: what is kept whole, the newest things of it. How many, bytes of one and of all."""
+
+    shelf: str
+    most: int
+    each: int
+    total: int
+
+
+CHUNKS = Bounds("chunks", 48, MIB // 2, 12 * MIB)
+"""Parts of bundles that are being uploaded."""
+
+BUNDLES = Bounds("bundles", 200, 4096, MIB)
+"""What was in bundles, by their checksum."""
+
+ARTIFACTS = Bounds("artifacts", 400, 4 * MIB, 24 * MIB)
+"""Scripts with their source maps, compressed, by debug id."""
+
+REPLAYS = Bounds("replays", 500, 128 * 1024, 4 * MIB)
+"""What browsers say of replays, by the id of the replay, a field a segment."""
+
+RECORDINGS = Bounds("recordings", 500, 3 * MIB, 24 * MIB)
+"""What was recorded, compressed, likewise: it may have to go before what was said of it."""
+
+FEEDBACK = Bounds("feedback", 500, 16 * 1024, MIB)
+ATTACHMENTS = Bounds("attachments", 500, 2 * MIB, 8 * MIB)
+"""What people say, by its own id, and files by the id of their event."""
 
 EVENTS = PREFIX + "events"
 ISSUES, ISSUE = PREFIX + "issues", PREFIX + "issue:"

@@ -11,7 +11,7 @@ import orjson
 from reelback_minisentry.store import keys
 from reelback_minisentry.store.cells import Cell, cells
 from reelback_minisentry.store.keys import Cube
-from reelback_minisentry.store.records import TraceLine
+from reelback_minisentry.store.records import FAILED_SESSIONS, TraceLine
 from reelback_minisentry.store.scope import Place, Window
 from reelback_minisentry.timestamps import iso
 
@@ -65,12 +65,13 @@ class Reader:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for row in started:
                     series = keys.series(*(row[name] for name in keys.SESSIONS.dimensions[:-1]))
-                    for outcome in ("crashed", "abnormal", "errored"):
+                    for outcome in (*FAILED_SESSIONS, "errored"):
                         pipe.scard(keys.sids(start, series, outcome))
                 counts = await pipe.execute() if started else []
-            for row, at in zip(started, range(0, len(counts), 3), strict=True):
-                crashed, abnormal, errored = counts[at : at + 3]
-                bad = {"crashed": crashed, "abnormal": abnormal, "errored": max(0, errored - crashed - abnormal)}
+            each = len(FAILED_SESSIONS) + 1
+            for row, at in zip(started, range(0, len(counts), each), strict=True):
+                *failed, errored = counts[at : at + each]
+                bad = dict(zip(FAILED_SESSIONS, failed, strict=True)) | {"errored": max(0, errored - sum(failed))}
                 found += [(start, ({**row, "outcome": f"sid:{outcome}"}, n)) for outcome, n in bad.items() if n]
         return found
 
@@ -94,6 +95,11 @@ class Reader:
                 yield orjson.loads(row)
             if len(raw) < CHUNK:
                 return
+
+    async def rows_of(self, events: Collection[str], window: Window) -> dict[str, dict[str, Any]]:
+        """The rows of these error events by their ids, those that are in the window and still here."""
+        wanted = set(events)
+        return {row["id"]: row async for row in self.rows(window, newest_first=True) if row["id"] in wanted}
 
     async def issue_numbers(self) -> list[str]:
         """The issues, last seen first."""

@@ -1,4 +1,4 @@
-"""What a request brought, in the terms of this store: spans, errors, sessions, samples, profiles, and bare counts."""
+"""What a request brought, in the terms of this store: spans, errors, sessions and so on, and bare counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ TraceLine = list[dict[str, Any]] | dict[str, Any]
 Kind = Literal["server", "browser"]
 """Who sends: a server of ours, or a browser, by whose word nothing is counted but of the browser's own releases."""
 
+FAILED_SESSIONS = ("crashed", "abnormal", "unhandled")
+"""Outcomes of sessions that are errored ones, too. Browsers' are unhandled, not crashed, since version 11 of the SDK."""
+
 METRIC_TYPES = ("counter", "gauge", "distribution")
+
+VITALS = {
+    **{f"browser.web_vital.{name}.value": "millisecond" for name in ("lcp", "inp", "fcp", "fp", "ttfb")},
+    "browser.web_vital.cls.value": "",
+}
+"""Attributes of spans in which browsers say how a page loads and feels, and their units. Each is a metric, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ class Error:
 
 @dataclass(slots=True)
 class Session:
-    """One update of one session; `outcome` is "" while it is healthy, else errored, crashed or abnormal.
+    """One update of one session; `outcome` is "" while it is healthy, else errored or one of FAILED_SESSIONS.
 
     `user` is the id of whoever's session it is, "" when it is not said.
     """
@@ -127,7 +136,7 @@ class Session:
 
 @dataclass(slots=True)
 class SessionCounts:
-    """Finished sessions of one minute: how many of each outcome (exited, errored, crashed, abnormal)."""
+    """Finished sessions of one minute: how many of each outcome (exited, errored, or one of FAILED_SESSIONS)."""
 
     started: float
     origin: Origin
@@ -175,6 +184,35 @@ class Profile:
 
 
 @dataclass(slots=True)
+class ReplaySegment:
+    """Some seconds of a replay: what is kept of its event, and the recording, as it came. No recording is b""."""
+
+    replay_id: str
+    number: int
+    origin: Origin
+    about: dict[str, Any]
+    recording: bytes
+
+
+@dataclass(slots=True)
+class Feedback:
+    """What somebody says. `about`: what is kept of it."""
+
+    feedback_id: str
+    origin: Origin
+    about: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Attachment:
+    """A file that came with an event. `about`: its name and so on."""
+
+    event_id: str
+    about: dict[str, Any]
+    content: bytes
+
+
+@dataclass(slots=True)
 class Records:
     """All of one request of `size` bytes that came at `now`.
 
@@ -194,11 +232,14 @@ class Records:
     session_counts: list[SessionCounts] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     profiles: list[Profile] = field(default_factory=list)
+    replays: list[ReplaySegment] = field(default_factory=list)
+    feedback: list[Feedback] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
     items: Counter[str] = field(default_factory=Counter)
     drops: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def releases(self) -> Iterator[str]:
-        """The release of every record that is counted."""
+        """The release of every record that names one."""
         groups = (
             self.spans,
             self.segments,
@@ -207,6 +248,8 @@ class Records:
             self.session_counts,
             self.samples,
             self.profiles,
+            self.replays,
+            self.feedback,
         )
         for record in chain[Any](*groups):
             yield record.origin.release

@@ -2,7 +2,8 @@
 
 import { chart } from "./chart.js";
 import { h, load, page, show } from "./dom.js";
-import { clock, color, count, lasted, milliseconds, percent, service, version, when } from "./format.js";
+import { feedback } from "./feedback.js";
+import { clock, color, count, lasted, milliseconds, pageOf, percent, service, version, when } from "./format.js";
 import { business } from "./business.js";
 import { hot } from "./hot.js";
 
@@ -66,6 +67,8 @@ function draw(data, metrics, asked, look) {
     business(metrics, data.deploys),
     hot(data, colors),
     issues(data, colors),
+    replays(data),
+    feedback(data.feedback),
     drops(data),
   );
 }
@@ -124,7 +127,8 @@ function releases(data, colors) {
     h("td", { class: "num" }, count(row.requests)),
     h("td", { class: `num ${row.requests && row.failures / row.requests > 0.05 ? "bad" : ""}` }, row.requests ? percent(row.failures / row.requests) : "–"),
     h("td", { class: "num" }, milliseconds(row.p95)),
-    h("td", { class: "num" }, row.sessions ? percent(row.crashFree, 1) : "–"),
+    h("td", { class: "num" }, row.sessions ? percent(row.crashFree, 1) : "–",
+      row.unhandled > 0 && h("div", { class: "soft" }, `${percent(row.unhandled / row.sessions, 1)} unhandled`)),
     h("td", { class: "num" }, when(row.lastSeen))));
   const heads = ["Release", "Requests", "Errors", "P95", "Crash-free", "Last seen"];
   return h("section", { class: "card" }, h("h2", null, "Releases ", h("small", null, "last 15 minutes; sessions of the last day")),
@@ -152,10 +156,22 @@ function issues(data, colors) {
     h("thead", null, h("tr", null, heads.map((head, index) => h("th", { class: index > 1 ? "num" : null }, head)))), h("tbody", null, rows))));
 }
 
+function replays(data) {
+  if (!data.replays.length) return null;
+  const rows = data.replays.map((replay) => h("tr", null,
+    h("td", null, h("a", { class: "title", href: `/replays/${replay.id}` }, pageOf(replay.urls[0])), h("div", { class: "soft" }, replay.releases.join(", "))),
+    h("td", { class: `num ${replay.count_errors ? "bad" : ""}` }, count(replay.count_errors)),
+    h("td", { class: "num" }, lasted(replay.duration)),
+    h("td", { class: "num" }, when(Date.parse(replay.started_at) / 1000))));
+  const heads = ["Replay", "Errors", "Took", "Began"];
+  return h("section", { class: "card" }, h("h2", null, "Replays ", h("small", null, "what players saw and did, the last of them")), h("div", { class: "scroll" }, h("table", null,
+    h("thead", null, h("tr", null, heads.map((head, index) => h("th", { class: index ? "num" : null }, head)))), h("tbody", null, rows))));
+}
+
 function drops(data) {
   if (!data.drops.length) return null;
   const text = data.drops.map((drop) => `${count(drop.quantity)} ${drop.category} (${drop.reason})`).join(", ");
-  return h("p", { class: "soft" }, `The SDKs say they dropped, in the last day: ${text}.`);
+  return h("p", { class: "soft" }, `Not taken in the last day, mostly as the SDKs say they dropped it: ${text}.`);
 }
 
 function nothingYet() {

@@ -21,13 +21,24 @@ function meaning({ type, unit, more }) {
   return more ? `${said}, ${more} more not shown` : said;
 }
 
+// What browsers measure of their pages, not what services measure of the business.
+const VITAL = /^browser\.web_vital\.(\w+)\.value$/;
+
 // `deploys`: those of the service that is shown; a metric moves with them, or it does not.
 export function business(metrics, deploys) {
-  if (!metrics?.charts.length) return null;
-  const charts = metrics.charts.map((metric) => chart({
-    title: metric.name, unit: meaning(metric), format: format(metric.unit), floor: metric.lines.some((line) => line.values.some(Boolean)) ? 1e-6 : 1, ceiling: metric.unit === "ratio" ? 1 : Infinity,
+  const all = metrics?.charts ?? [];
+  return [
+    part("Business metrics", "as the services measure them, last 15 minutes", all.filter((metric) => !VITAL.test(metric.name)), deploys),
+    part("Web vitals", "as browsers measure their pages, last 15 minutes", all.filter((metric) => VITAL.test(metric.name)), deploys),
+  ];
+}
+
+function part(title, of, metrics, deploys) {
+  if (!metrics.length) return null;
+  const charts = metrics.map((metric) => chart({
+    title: metric.name.match(VITAL)?.[1].toUpperCase() ?? metric.name, unit: meaning(metric), format: format(metric.unit), floor: metric.lines.some((line) => line.values.some(Boolean)) ? 1e-6 : 1, ceiling: metric.unit === "ratio" ? 1 : Infinity,
     lines: metric.lines.map(({ label, values }, index) => ({ label, values, color: color(index) })),
     start: metric.start, step: metric.step, deploys, width: 380, height: 165,
   }));
-  return h("section", { "aria-label": "Business metrics" }, h("h2", { class: "part" }, "Business metrics ", h("small", null, "as the services measure them, last 15 minutes")), h("div", { class: "charts small" }, charts));
+  return h("section", { "aria-label": title }, h("h2", { class: "part" }, `${title} `, h("small", null, of)), h("div", { class: "charts small" }, charts));
 }

@@ -41,3 +41,13 @@ export const count = (n) => n.toLocaleString();
 export const version = (release) => release.slice(release.lastIndexOf("@") + 1);
 export const service = (release) => release.slice(0, Math.max(0, release.lastIndexOf("@")));
 export const color = (index) => `var(--s${index % 8})`;
+
+// The page of an address, as short as it says which.
+export function pageOf(url) {
+  try {
+    const { pathname, hash } = new URL(url);
+    return pathname + hash;
+  } catch {
+    return url || "a page";
+  }
+}

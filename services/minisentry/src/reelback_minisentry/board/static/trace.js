@@ -24,6 +24,8 @@ export async function trace(id) {
   const tone = (span) => color(services.indexOf(about(span)["service.name"] || "unknown"));
   const errors = spans.flatMap((span) => span.errors).concat(lost);
 
+  const replay = spans.map((span) => about(span)["sentry.replay_id"]).find(Boolean);
+
   const facts = [
     ["Trace", h("span", { class: "mono" }, id)],
     spans.length > 0 && ["Began", clock(start)],
@@ -31,6 +33,7 @@ export async function trace(id) {
     ["Spans", String(spans.length)],
     ["Errors", h("span", { class: errors.length ? "bad" : null }, String(errors.length))],
     ["Releases", [...new Set(spans.map((span) => about(span).release).filter(Boolean))].sort().join(", ") || "–"],
+    replay && ["Replay", h("a", { href: `/replays/${replay}`, class: "mono" }, replay.slice(0, 16))],
   ].filter(Boolean);
   show(
     h("section", { class: "card" }, h("h1", { class: "head" }, spans[0]?.description ?? errors[0]?.description),

@@ -1,0 +1,1 @@
+"""Replays: what somebody saw and did in a browser."""
