@@ -10,7 +10,7 @@ export UV_LINK_MODE := copy
 .DEFAULT_GOAL := help
 SCENARIO ?= scenarios/scenario-release-regression.yaml
 RUNS ?= 10
-.PHONY: help demo up lock lint lint-web docs proto test browser chaos attack e2e-local e2e e2e-tools flagship bench clean
+.PHONY: help demo up lock lint lint-web docs proto test browser sourcemaps chaos attack e2e-local e2e e2e-tools flagship bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ e2e-local: $(VENV)/dev ## the tests of the whole stack as local processes, one a
 
 browser: $(VENV)/dev ## the pages of the game in a browser, on the whole stack; needs chromium
 	$(BIN)/pytest tests/browser
+
+sourcemaps: $(VENV)/local ## the pages' source maps, to the Sentry in use: the local one, or SENTRY_URL's
+	@$(BIN)/python -m reelback_local.sourcemaps
 
 chaos: $(VENV)/local ## players bet for a minute while servers are killed; then the money is counted
 	@$(BIN)/python -m tests.chaos

@@ -7,20 +7,15 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from reelback_common.chromium import Chromium, Page
 
-from tests.browser import chromium
-from tests.browser.chromium import Page
 from tests.local.stack import ROOT, Player, Stack, until
 
-pytestmark = [
-    pytest.mark.skipif(chromium.executable() is None, reason="there is no chromium on the PATH"),
-    pytest.mark.timeout(300),  # the first of them waits for the stack, too
-]
+pytestmark = pytest.mark.timeout(300)  # the first of them waits for the stack, too
 
 NAME = "<b>Ada</b>"
 LARGE = 150_000
@@ -39,12 +34,6 @@ class Member(Player):
         super().__init__(stack, f"{role}@reelback.example", name=role.title())
         self.post("profile/email", code=until(lambda: stack.code(self.email), "the first mail"))
         self.sign_in()  # roles begin with a session
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack.running(tmp_path_factory.mktemp("stack")) as it:
-        yield it
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +56,8 @@ def player(stack: Stack) -> Iterator[Player]:
 
 
 @pytest.fixture
-def page(stack: Stack, tmp_path: Path) -> Iterator[Page]:
-    with chromium.page(tmp_path) as it:
+def page(stack: Stack, browser: Chromium) -> Iterator[Page]:
+    with browser.page() as it:
         it.open(f"{stack.url('admin')}/")
         yield it
 

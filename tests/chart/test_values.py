@@ -52,6 +52,18 @@ def test_each_image_is_built_and_handed_to_its_chart() -> None:
         assert handed == (operator if release["name"] == "reelback-operator" else expected)
 
 
+def test_the_players_image_has_a_browser_where_that_is_asked_for() -> None:
+    config = yaml.safe_load((ROOT / "skaffold.yaml").read_text())
+    [profile] = [profile for profile in config["profiles"] if profile["name"] == "browsers"]
+    image, told = profile["patches"]
+    _, _, section, number, *rest = image["path"].split("/")
+    assert (section, config["build"][section][int(number)]["image"]) == ("artifacts", "loadgen")
+    assert (rest, image["value"]) == (["docker", "target"], "players")
+    assert config["deploy"]["helm"]["releases"][0]["name"] == "reelback"
+    assert "setValues" not in config["deploy"]["helm"]["releases"][0]
+    assert told["value"] == {"load.browser": True}
+
+
 def test_the_images_of_stores_have_exact_tags() -> None:
     images = [store["image"] for store in VALUES["stores"].values() if "image" in store]
     assert len(images) == 4

@@ -194,7 +194,7 @@ async def test_the_stable_track_is_changed_and_given_back(platform: KubernetesPl
 
 
 async def test_what_is_not_there_or_not_ours_is_refused_by_name(platform: KubernetesPlatform) -> None:
-    async def refused(call: Awaitable[None]) -> str:
+    async def refused(call: Awaitable[object]) -> str:
         with pytest.raises(PlatformError) as caught:
             await call
         return str(caught.value)

@@ -97,6 +97,15 @@ wherever it is asked for, so that a pod's checksum is of what is installed.
 {{- end }}
 {{- end }}
 
+{{/* Where people look at Sentry, with the organization; empty where that is not known. */}}
+{{- define "reelback.webUrl" -}}
+{{- if or .Values.sentry.webUrl .Values.sentry.dsn }}
+{{- .Values.sentry.webUrl }}
+{{- else }}
+{{- printf "http://127.0.0.1:%v/organizations/reelback/" .Values.services.minisentry.port }}
+{{- end }}
+{{- end }}
+
 {{/* The image of list (root, name, image of its own or nothing). */}}
 {{- define "reelback.image" -}}
 {{- $values := (index . 0).Values }}

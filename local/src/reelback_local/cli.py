@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from reelback_local import launch, play, player, report, site
+from reelback_local import launch, play, player, report, site, sourcemaps
 from reelback_local.control import Control, ControlError, NotRunning
 from reelback_local.files import write
 from reelback_local.launch import AlreadyRunning, Launched, StackError, launched
@@ -28,6 +28,8 @@ console = Console(highlight=False, soft_wrap=True)
 FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+
+NO_BROWSER = "it judges the pages by what browsers say, and there is no chromium on the PATH"
 
 Scenario = Annotated[Path, typer.Argument(metavar="FILE", help="a SentryScenario, or a folder of them")]
 
@@ -84,7 +86,7 @@ async def _up() -> int:
 
 
 async def _pages() -> None:
-    """Build the pages of web and admin and fetch the player of replays, the first time. Without them the stack still starts."""
+    """Build the pages and fetch the player of replays, the first time. Without them the stack still starts."""
     try:
         with console.status("building the pages of the game and of the back office"):
             await site.build()
@@ -107,6 +109,14 @@ async def _where(home: Home) -> StackStatus:
     async with Control(home) as control:
         now = await control.status()
     report.where(console, now)
+    if now.web and now.minisentry:
+        try:
+            for process in now.processes:
+                if process.name in site.SITES:
+                    place = sourcemaps.Place.of_minisentry(now.minisentry, home, process.name)
+                    await sourcemaps.send(place, process.name, process.release)
+        except sourcemaps.NotSent as error:
+            console.print(f"errors of the pages are shown as they were minified: {error}", markup=False)
     return now
 
 
@@ -119,9 +129,16 @@ async def _run(file: Path) -> int:
 
 
 async def _play(manifests: Sequence[dict[str, Any]], stack: StackStatus, home: Home) -> int:
-    """Play one scenario after the other, and write one report of all."""
+    """Play one scenario after the other, and write one report of all; those that cannot be played here are named."""
     played = []
+    missing = [manifest["metadata"]["name"] for manifest in manifests if play.lacks_browser(manifest)]
+    if missing and len(missing) == len(manifests):
+        raise play.BadInput(f"{', '.join(missing)}: {NO_BROWSER}")
+    for name in missing:
+        console.print(f"{name} is not played: {NO_BROWSER}")
     for manifest in manifests:
+        if manifest["metadata"]["name"] in missing:
+            continue
         if len(manifests) > 1:
             console.rule(manifest["metadata"]["name"])
         with report.Timeline(console) as timeline:

@@ -78,9 +78,9 @@ class Control:
         body = {"before": before, "variables": [*variables], "image": image}
         await self._ask("PATCH", f"/workloads/{name}/stable", json=body)
 
-    async def set_load(self, rps: float) -> None:
+    async def set_load(self, rps: float, browsers: int) -> None:
         """Run the players."""
-        await self._ask("PUT", "/load", json={"rps": rps})
+        await self._ask("PUT", "/load", json={"rps": rps, "browsers": browsers})
 
     async def remove_load(self) -> None:
         """End the players."""

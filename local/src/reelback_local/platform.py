@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from reelback_operator.platforms.base import Change, PlatformError, Target, Workload
 
 from reelback_local.control import Control, ControlError, NotRunning
+
+
+def chromium() -> str | None:
+    """What players have who play in a browser."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 class ProcessPlatform:
@@ -50,10 +56,12 @@ class ProcessPlatform:
         with _told():
             await self._control.put_back(target.name, before, variables, image=image)
 
-    async def set_load(self, rps: float) -> None:
-        """Run the load generator against the gateway."""
+    async def set_load(self, rps: float, browsers: int = 0) -> int:
+        """Run the load generator against the gateway, and where this machine has a Chromium the pages of the game."""
+        playing = browsers if chromium() else 0
         with _told():
-            await self._control.set_load(rps)
+            await self._control.set_load(rps, playing)
+        return playing
 
     async def remove_load(self) -> None:
         """End the load generator."""

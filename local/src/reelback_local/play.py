@@ -24,8 +24,9 @@ from reelback_operator.sentry import Sentry
 from reelback_local import lastrun
 from reelback_local.control import Control
 from reelback_local.layout.home import Home
+from reelback_local.layout.plan import WEB
 from reelback_local.page.facts import Evidence, Run, gather
-from reelback_local.platform import ProcessPlatform
+from reelback_local.platform import ProcessPlatform, chromium
 from reelback_local.status import StackStatus
 
 # The annotation that says when a scenario is played among others.
@@ -86,6 +87,12 @@ def _read(file: Path) -> dict[str, Any]:
     except SpecError as error:
         raise BadInput("\n".join(f"{file}: {line}" for line in str(error).splitlines())) from None
     return manifest
+
+
+def lacks_browser(manifest: Mapping[str, Any]) -> bool:
+    """Whether it judges the pages, and nobody here could use them."""
+    release = manifest["spec"].get("release") or {"targets": []}
+    return any(target["name"] == WEB for target in release["targets"]) and not chromium()
 
 
 async def play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tell: Callable[[Status], None]) -> Run:

@@ -1,4 +1,5 @@
-"""The pages of web and admin, built once for what their sources hold, and kept for every stack of this folder.
+"""The pages of web and admin, built once for what their sources hold, and kept for every stack of this folder; beside
+them their source maps, and what sends these to a Sentry.
 
 Node comes from a wheel; what the pages are made of is loaded by npm, as pinned by the locks with their hashes. Without
 a network there is no first build, and then the stack runs without them.
@@ -20,9 +21,11 @@ from pathlib import Path
 
 from reelback_local.layout.home import PROJECT
 
-SITES = ("web", "admin")
+SITES: tuple[str, ...] = ("web", "admin")
 SOURCES = PROJECT / "services"
 KEPT = PROJECT / ".reelback" / "sites"
+
+SENTRY_CLI = KEPT / "sentry-cli"
 
 _FILES = (".npmrc", "index.html", "package-lock.json", "package.json", "tsconfig.json", "vite.config.ts")
 _FOLDERS = ("app", "public")
@@ -37,7 +40,12 @@ class SiteError(Exception):
 
 def built() -> dict[str, Path]:
     """By each site the build of its sources as they are now, if there is one."""
-    return {site: folder for site in SITES if (folder := _folder(site)).is_dir()}
+    return {site: folder for site in SITES if (folder := _folder(site) / "dist").is_dir()}
+
+
+def maps(site: str) -> Path:
+    """The source maps of that build of a site, and the scripts that they are of."""
+    return _folder(site) / "maps"
 
 
 async def build() -> None:
@@ -59,25 +67,33 @@ async def _build(site: str) -> None:
 
 async def _build_in(work: Path, site: str) -> None:
     target = _folder(site)
-    for file in _FILES:
-        shutil.copy(SOURCES / site / file, work)
+    for file in _files(site):
+        shutil.copy(file, work)
     for folder in _FOLDERS:
         shutil.copytree(SOURCES / site / folder, work / folder)
     await install(work)
     node, _ = _node()
-    vite = str(work / "node_modules" / "vite" / "bin" / "vite.js")
-    await _run(f"vite build of {site}", (node, vite, "build", "--logLevel=error"), work, BUILD_SECONDS)
+    await _run(f"the build of {site}", (node, "build.ts"), work, BUILD_SECONDS)
+    (done := work / "done").mkdir()
+    for folder in ("dist", "maps"):
+        (work / folder).rename(done / folder)
+    _keep_cli(work)
     with suppress(OSError):  # another stack was quicker
-        (work / "dist").rename(target)
+        done.rename(target)
     if not target.is_dir():
-        raise SiteError(f"vite build of {site} left nothing that could be moved to {target}")
+        raise SiteError(f"the build of {site} left nothing that could be moved to {target}")
+
+
+def _keep_cli(work: Path) -> None:
+    for cli in work.glob("node_modules/@sentry/cli-*/bin/sentry-cli"):
+        cli.replace(SENTRY_CLI)
 
 
 async def install(work: Path) -> None:
     """Install what the lock in a folder pins. Raises SiteError."""
     node, npm = _node()
-    command = (node, npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--loglevel=error")
-    await _run("npm ci", command, work, INSTALL_SECONDS)
+    command = (node, npm, "ci", "--omit=dev", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
+    await _run("npm ci", (*command, "--loglevel=error"), work, INSTALL_SECONDS)
 
 
 async def _run(name: str, command: tuple[str, ...], work: Path, seconds: float) -> None:
@@ -116,6 +132,10 @@ def _folder(site: str) -> Path:
 
 
 def _sources(site: str) -> Iterator[Path]:
-    yield from (SOURCES / site / file for file in _FILES)
+    yield from _files(site)
     for folder in _FOLDERS:
         yield from sorted(file for file in (SOURCES / site / folder).rglob("*") if file.is_file())
+
+
+def _files(site: str) -> list[Path]:
+    return [SOURCES / "web" / "build.ts", *(SOURCES / site / file for file in _FILES)]

@@ -100,13 +100,13 @@ class Controller:
         done, problems = [], []
         for action in actions:
             try:
-                await self._carry_out(action)
-                done.append(action)
+                done.append(await self._carry_out(action))
             except (PlatformError, SentryError) as error:
                 problems.append(str(error))
         return done, problems
 
-    async def _carry_out(self, action: Action) -> None:
+    async def _carry_out(self, action: Action) -> Action:
+        """The action as it was carried out."""
         match action:
             case Claim(targets):
                 for target in targets:
@@ -122,14 +122,15 @@ class Controller:
                 await self._platform.set_stable(target, change)
             case PutBack(target, before, variables, image):
                 await self._platform.put_back(target, before, variables, image=image)
-            case SetLoad(rps):
-                await self._platform.set_load(rps)
+            case SetLoad(rps, browsers):
+                return SetLoad(rps, browsers, await self._platform.set_load(rps, browsers))
             case RemoveLoad():
                 await self._platform.remove_load()
             case MarkRelease():
                 await self._sentry.mark_release(action)
             case MarkDeploy():
                 await self._sentry.mark_deploy(action, self._scenario_url)
+        return action
 
 
 def _now() -> datetime:

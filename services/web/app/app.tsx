@@ -1,7 +1,7 @@
-import { ErrorBoundary } from "@sentry/react";
-import { useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import type { Round } from "./api/shapes";
 import * as shapes from "./api/shapes";
+import { Boundary } from "./boundary";
 import { money } from "./format";
 import { AccountPage } from "./pages/account";
 import { HistoryPage } from "./pages/history";
@@ -9,10 +9,19 @@ import { MessagesPage } from "./pages/messages";
 import { PlayPage } from "./pages/play";
 import { SignPage } from "./pages/sign";
 import { WalletPage } from "./pages/wallet";
-import { PAGES, usePage } from "./route";
+import { RecordingQuestion } from "./recording";
+import { COMPONENTS, PAGES, usePage } from "./route";
 import { askAs, type Session, signOut, useSession } from "./session";
+import { settings } from "./settings";
+import { Sorry } from "./sorry";
 import { texts } from "./texts";
 import { Show, useLoaded } from "./ui";
+
+/** Loaded by those who have it. */
+const DebugPage = lazy(() => import("./debug/page"));
+
+/** Who may make services fail; the gateway asks for the same role. */
+const TESTER = "tester";
 
 export function App() {
   const { session, notice } = useSession();
@@ -21,6 +30,7 @@ export function App() {
     <House key={session.token} session={session} />
   ) : (
     <main>
+      <RecordingQuestion />
       <SignPage notice={notice} />
     </main>
   );
@@ -28,7 +38,9 @@ export function App() {
 
 function House(props: { session: Session }) {
   const { session } = props;
-  const page = usePage();
+  const tester = settings().debug_panel && session.roles.includes(TESTER);
+  const pages = PAGES.filter((name) => name !== "debug" || tester);
+  const page = usePage(pages);
   const wallet = useLoaded(() => askAs(session, "GET", "wallet", shapes.wallet));
   const paytable = useLoaded(() => askAs(session, "GET", "paytable", shapes.paytable));
   const [round, setRound] = useState<Round>();
@@ -62,7 +74,7 @@ function House(props: { session: Session }) {
           {texts.brand}
         </a>
         <nav aria-label={texts.nav.label}>
-          {PAGES.map((name) => (
+          {pages.map((name) => (
             <a key={name} href={`#/${name}`} aria-current={name === page ? "page" : undefined}>
               {texts.nav[name]}
             </a>
@@ -76,7 +88,12 @@ function House(props: { session: Session }) {
         </button>
       </header>
       <main id="main" tabIndex={-1}>
-        <ErrorBoundary key={page} fallback={<p className="problem">{texts.problems.page}</p>}>
+        <RecordingQuestion />
+        <Boundary
+          key={page}
+          name={COMPONENTS[page]}
+          instead={(eventId, again) => <Sorry message={texts.problems.page} eventId={eventId} again={again} />}
+        >
           {page === "play" && (
             <Show of={wallet}>
               {() => (
@@ -92,7 +109,12 @@ function House(props: { session: Session }) {
           {page === "history" && <HistoryPage session={session} currency={currency} />}
           {page === "messages" && <MessagesPage session={session} />}
           {page === "account" && <AccountPage session={session} currency={currency} />}
-        </ErrorBoundary>
+          {page === "debug" && (
+            <Suspense fallback={<p className="hint">{texts.loading}</p>}>
+              <DebugPage session={session} />
+            </Suspense>
+          )}
+        </Boundary>
       </main>
     </>
   );

@@ -1,19 +1,18 @@
-import { ErrorBoundary } from "@sentry/react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
+import { Boundary } from "./boundary";
+import { honour } from "./consent";
 import * as settings from "./settings";
+import { Sorry } from "./sorry";
 import "./style.css";
 import * as telemetry from "./telemetry";
 import { texts } from "./texts";
 
-function Sorry(props: { message: string }) {
+function Closed(props: { message: string; eventId?: string }) {
   return (
     <main className="sorry">
       <p className="logo">{texts.brand}</p>
-      <p role="alert">{props.message}</p>
-      <button type="button" onClick={() => location.reload()}>
-        {texts.again}
-      </button>
+      <Sorry message={props.message} eventId={props.eventId ?? ""} again={() => location.reload()} />
     </main>
   );
 }
@@ -22,12 +21,13 @@ const place = document.getElementById("root");
 if (!place) throw new Error("the page has no place for the game");
 const root = createRoot(place);
 try {
-  telemetry.start(await settings.load());
+  telemetry.start(settings.load());
+  honour();
   root.render(
-    <ErrorBoundary fallback={<Sorry message={texts.problems.page} />}>
+    <Boundary name="App" instead={(eventId) => <Closed message={texts.problems.page} eventId={eventId} />}>
       <App />
-    </ErrorBoundary>,
+    </Boundary>,
   );
 } catch {
-  root.render(<Sorry message={texts.problems.settings} />);
+  root.render(<Closed message={texts.problems.settings} />);
 }

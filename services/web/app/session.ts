@@ -1,7 +1,7 @@
 /** Who is signed in, in this tab: kept over a reload, gone with the tab. */
 import { useSyncExternalStore } from "react";
 import { ask, type Method } from "./api/client";
-import { type Decoder, date, nothing, record, text } from "./api/decode";
+import { type Decoder, date, list, nothing, record, text } from "./api/decode";
 import { Problem } from "./api/problem";
 import * as shapes from "./api/shapes";
 import { texts } from "./texts";
@@ -9,6 +9,8 @@ import { texts } from "./texts";
 export interface Session {
   readonly token: string;
   readonly playerId: string;
+  /** What the player may do beside playing. */
+  readonly roles: readonly string[];
 }
 
 /** `notice` says why nobody is signed in any more. */
@@ -18,7 +20,7 @@ interface State {
 }
 
 const KEY = "reelback.session";
-const kept = record({ token: text, playerId: text, expiresAt: date });
+const kept = record({ token: text, playerId: text, expiresAt: date, roles: list(text) });
 
 let state: State = { session: read(), notice: "" };
 const listeners = new Set<() => void>();
@@ -26,7 +28,9 @@ const listeners = new Set<() => void>();
 function read(): Session | undefined {
   try {
     const found = kept(JSON.parse(sessionStorage.getItem(KEY) ?? ""));
-    return found.expiresAt.getTime() > Date.now() ? { token: found.token, playerId: found.playerId } : undefined;
+    return found.expiresAt.getTime() > Date.now()
+      ? { token: found.token, playerId: found.playerId, roles: found.roles }
+      : undefined;
   } catch {
     return undefined; // nothing there, something else there, or no storage allowed
   }
@@ -57,7 +61,7 @@ export function useSession(): State {
 
 export async function signIn(email: string, password: string): Promise<void> {
   const found = await ask("POST", "sessions", shapes.token, { body: { email, password } });
-  const session = { token: found.token, playerId: found.player_id };
+  const session = { token: found.token, playerId: found.player_id, roles: found.roles };
   store(JSON.stringify({ ...session, expiresAt: found.expires_at }));
   become({ session, notice: "" });
 }

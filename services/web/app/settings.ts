@@ -1,5 +1,5 @@
-/** What the server of these pages tells them at run time. */
-import { type Decoded, maybe, real, record, text } from "./api/decode";
+/** What the server of these pages tells them at run time: it stands in the page, so that the two are of one release. */
+import { type Decoded, flag, maybe, real, record, text, values } from "./api/decode";
 
 const shape = record({
   gateway: text,
@@ -7,18 +7,19 @@ const shape = record({
   release: text,
   environment: text,
   traces_sample_rate: real,
+  replay_sample_rate: real,
+  debug_panel: flag,
+  sentry_web_url: text,
+  faults: values(real),
 });
 
 export type Settings = Omit<Decoded<typeof shape>, "gateway"> & { gateway: string };
 
-const ANSWER_MS = 10_000;
 let loaded: Settings | undefined;
 
-/** Loads them, once. */
-export async function load(): Promise<Settings> {
-  const response = await fetch("/settings.json", { signal: AbortSignal.timeout(ANSWER_MS) });
-  if (!response.ok) throw new Error(`settings.json: ${response.status}`);
-  const found = shape(await response.json());
+/** Reads them, once. */
+export function load(): Settings {
+  const found = shape(JSON.parse(document.getElementById("settings")?.textContent ?? ""));
   // Without an address the gateway is where the pages are; its scheme is theirs.
   loaded = { ...found, gateway: `${location.protocol}//${found.gateway || location.host}` };
   return loaded;

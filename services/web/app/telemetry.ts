@@ -5,11 +5,17 @@
  * and a third of the first load.
  */
 import * as Sentry from "@sentry/react";
+import type { ErrorInfo } from "react";
+import { Problem } from "./api/problem";
 import type { Settings } from "./settings";
 
 const TUNNEL = "/telemetry";
 
+/** The page is drawn and answers first. */
+const LATER_MS = 1000;
+
 let on = false;
+let recording = false;
 
 /** Begins to report; without a DSN nothing is sent. */
 export function start(options: Settings): void {
@@ -20,6 +26,9 @@ export function start(options: Settings): void {
     release: options.release,
     environment: options.environment,
     tracesSampleRate: options.traces_sample_rate,
+    // For who agrees to be recorded: a session with an error always is.
+    replaysOnErrorSampleRate: 1,
+    replaysSessionSampleRate: options.replay_sample_rate,
     propagateTraceparent: true,
     transport: Sentry.makeFetchTransport,
     stackParser: Sentry.defaultStackParser,
@@ -35,13 +44,65 @@ export function start(options: Settings): void {
   Sentry.getCurrentScope().setClient(client);
   client.init();
   on = true;
-  setTimeout(() => import("./vitals").then((vitals) => vitals.measure()), 1000);
+  const flags = Object.entries(options.faults).map(([flag, share]) => ({ flag, result: share > 0 }));
+  if (flags.length) Sentry.getGlobalScope().setContext("flags", { values: flags });
+  later(() => import("./vitals").then((vitals) => vitals.measure()));
 }
 
-/** Says on which page errors happen from now on. */
-export function routed(route: string): void {
-  Sentry.setTag("route", route);
+/** Whether anything is reported at all. */
+export function reports(): boolean {
+  return on;
+}
+
+/** Begins to record the session, or ends that. */
+export function record(wanted: boolean): void {
+  if (!on || recording === wanted) return;
+  recording = wanted;
+  later(async () => {
+    const replay = await import("./replay");
+    if (recording) replay.start();
+    else replay.stop();
+  });
+}
+
+/** What cannot be loaded, or comes too late, is done without. */
+function later(work: () => Promise<void>): void {
+  setTimeout(() => work().catch(() => undefined), LATER_MS);
+}
+
+/** Says on which page errors happen from now on, and in which component. */
+export function routed(route: string, component: string): void {
+  Sentry.setTags({ route, component });
   Sentry.addBreadcrumb({ category: "navigation", message: route });
+}
+
+/** Reports what broke while a component was drawn; the id of the event, "" without one. */
+export function broke(component: string, error: unknown, info: ErrorInfo): string {
+  if (!on) return "";
+  return Sentry.withScope((scope) => {
+    scope.setTag("component", component);
+    // For the player the page has crashed, although something else is shown in its place.
+    const mechanism = { handled: false, type: "auto.function.react.error_boundary" };
+    return Sentry.captureReactException(error, info, { mechanism });
+  });
+}
+
+/** Sends what the player says about an error. */
+export function said(message: string, associatedEventId: string): void {
+  Sentry.captureFeedback({ message, associatedEventId });
+}
+
+/** Reports something that took the page so many milliseconds, which is no error. */
+export function happened(what: string, duration: number): void {
+  Sentry.captureMessage(what, { level: "warning", contexts: { duration: { milliseconds: Math.round(duration) } } });
+}
+
+/** Says that `action` begins a trace, which what happens from now on outside of others belongs to; its id. */
+export function newTrace(action: string): string {
+  acted(action);
+  const traceId = crypto.randomUUID().replaceAll("-", "");
+  Sentry.getCurrentScope().setPropagationContext({ traceId, sampleRand: Math.random() });
+  return traceId;
 }
 
 /** Says what the player did last. */
@@ -50,14 +111,25 @@ export function acted(action: string): void {
   Sentry.addBreadcrumb({ category: "ui.click", message: action });
 }
 
-/** Runs `work` as a trace of its own that begins with the player's click. `within` makes what it runs part of it. */
-export function clicked<T>(action: string, work: (within: <R>(run: () => R) => R) => Promise<T>): Promise<T> {
+/** Runs something as part of the trace of what the player did. */
+export type Within = <R>(run: () => R) => R;
+
+/** Runs `work` as a trace of its own that begins with the player's click. */
+export function clicked<T>(action: string, work: (within: Within, trace: string) => Promise<T>): Promise<T> {
   acted(action);
   return Sentry.startNewTrace(() =>
     Sentry.startSpan({ name: action, op: "ui.action.click", forceTransaction: true }, (span) =>
-      work((run) => Sentry.withActiveSpan(span, run)),
+      work((run) => Sentry.withActiveSpan(span, run), span.spanContext().traceId).catch(refusal(span)),
     ),
   );
+}
+
+/** What a service refuses is no failure of it: as Sentry has it, the span was cancelled. */
+function refusal(span: Sentry.Span): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof Problem && !error.unsure) span.setStatus({ code: 2, message: "cancelled" });
+    throw error;
+  };
 }
 
 /** Runs `work`, which asks the gateway for `name`, as a span, and gives it the headers that continue the trace there. */
@@ -68,7 +140,7 @@ export function asked<T>(
 ): Promise<T> {
   if (!on) return work({});
   Sentry.addBreadcrumb({ category: op, message: name });
-  return Sentry.startSpan({ name, op }, () => work(headers()));
+  return Sentry.startSpan({ name, op }, (span) => work(headers()).catch(refusal(span)));
 }
 
 function headers(): Record<string, string> {

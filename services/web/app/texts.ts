@@ -5,7 +5,15 @@ export const texts = {
   skip: "Skip to the game",
   loading: "One moment …",
   again: "Try again",
-  nav: { label: "Pages", play: "Play", wallet: "Wallet", history: "History", messages: "Messages", account: "Account" },
+  nav: {
+    label: "Pages",
+    play: "Play",
+    wallet: "Wallet",
+    history: "History",
+    messages: "Messages",
+    account: "Account",
+    debug: "Debug",
+  },
   signOut: "Sign out",
   sign: {
     in: "Sign in",
@@ -139,6 +147,48 @@ export const texts = {
     raised: (perDay: string, bet: string, when: string) =>
       `From ${when} on: ${perDay} a day, ${bet} a bet. Until then the ones above hold.`,
   },
+  recording: {
+    title: "Recording",
+    question: "May we record how you play, to find what goes wrong?",
+    what: "A recording shows pages and clicks. What you type, your name and all amounts are covered before anything is sent.",
+    allow: "Allow",
+    refuse: "No",
+    stop: "Stop recording",
+    on: "You have allowed it.",
+    off: "Nothing is recorded.",
+    byBrowser: "Your browser asks not to be tracked, so nothing is recorded.",
+  },
+  feedback: {
+    title: "Tell us about it",
+    message: "What did you do just before?",
+    hint: "It goes to those who mend the page, with the error.",
+    send: "Send",
+    thanks: "Thank you. It is on its way.",
+  },
+  debug: {
+    title: "Debug",
+    lead: "Each of these makes something fail on purpose. What came of it is in Sentry, under the trace that is shown.",
+    sections: {
+      crashes: "Service crashes",
+      "memory and threading": "Memory and threading",
+      errors: "Service-specific errors",
+    } as Readonly<Record<string, string>>,
+    amounts: { seconds: "Seconds", megabytes: "Megabytes" } as Readonly<Record<string, string>>,
+    undo: "Take it back",
+    failed: (status: number) => `It failed as it should (${status}).`,
+    done: "Done.",
+    trace: "Trace",
+    issue: "Issue",
+    browserTitle: "Browser",
+    browser: {
+      unhandled: "An error that nobody catches.",
+      rejection: "A promise fails, and nobody waits for it.",
+      boundary: "A component fails while it is drawn, and the boundary around it shows something else.",
+      "slow render": "A component takes long to be drawn.",
+      "long task": "The page does not answer for a while.",
+      "failing fetch": "The gateway is asked for something that is not there.",
+    },
+  },
   problems: {
     away: "The house does not answer. Check your connection and try again.",
     slow: "The house takes too long to answer. Try again in a moment.",
@@ -154,6 +204,7 @@ export const texts = {
         ? "That was a little fast. Try again in a second."
         : `That was a little fast. Try again in ${seconds} seconds.`,
     settings: "The pages could not be set up. Try again in a moment.",
+    title: "Something is broken",
     page: "This page has broken. The rest still works.",
   },
 };

@@ -1,7 +1,7 @@
 /** The parts that pages are made of. */
 import { type FormEvent, type ReactNode, useCallback, useEffect, useId, useRef, useState } from "react";
 import { Problem } from "./api/problem";
-import { acted } from "./telemetry";
+import { clicked, type Within } from "./telemetry";
 import { texts } from "./texts";
 
 export function Field(props: {
@@ -15,19 +15,22 @@ export function Field(props: {
   maxLength?: number;
   defaultValue?: string;
   required?: boolean;
+  /** More than one, and line breaks are allowed. */
+  lines?: number;
 }) {
   const id = useId();
-  const { label, hint, problem, required = true, ...input } = props;
+  const { label, hint, problem, required = true, lines, ...rest } = props;
+  const input = {
+    ...rest,
+    id,
+    required,
+    "aria-invalid": problem ? true : undefined,
+    "aria-describedby": `${id}-hint ${id}-problem`,
+  };
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <input
-        id={id}
-        required={required}
-        aria-invalid={problem ? true : undefined}
-        aria-describedby={`${id}-hint ${id}-problem`}
-        {...input}
-      />
+      {lines ? <textarea rows={lines} {...input} /> : <input {...input} />}
       <p id={`${id}-hint`} className="hint" hidden={!hint}>
         {hint}
       </p>
@@ -38,13 +41,17 @@ export function Field(props: {
   );
 }
 
-/** A form that is sent once at a time. `send` returns what to say when it is done; a Problem is shown. */
+/**
+ * A form that is sent once at a time, or `once` and then goes. `send` asks `within` the trace that begins with that,
+ * and returns what to say when it is done; a Problem is shown.
+ */
 export function Form(props: {
   action: string;
   label: string;
   children?: (problems: Readonly<Record<string, string>>) => ReactNode;
-  send: (values: FormData) => Promise<string>;
+  send: (values: FormData, within: Within) => Promise<string>;
   quiet?: boolean;
+  once?: boolean;
 }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
@@ -62,9 +69,9 @@ export function Form(props: {
     sending.current = true;
     setBusy(true);
     setDone("");
-    acted(props.action);
+    const values = new FormData(event.currentTarget);
     try {
-      setDone(await props.send(new FormData(event.currentTarget)));
+      setDone(await clicked(props.action, (within) => props.send(values, within)));
       setProblem(undefined);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -79,10 +86,14 @@ export function Form(props: {
   const named = form.current && Object.keys(fields).some((name) => form.current?.elements.namedItem(name));
   return (
     <form ref={form} onSubmit={submit} aria-busy={busy}>
-      {props.children?.(fields)}
-      <button type="submit" className={props.quiet ? "quiet" : ""} aria-disabled={busy}>
-        {props.label}
-      </button>
+      {!(props.once && done) && (
+        <>
+          {props.children?.(fields)}
+          <button type="submit" className={props.quiet ? "quiet" : ""} aria-disabled={busy}>
+            {props.label}
+          </button>
+        </>
+      )}
       <div aria-live="polite" className="said">
         {problem && !named && <p className="problem">{problem.message}</p>}
         {done && <p className="done">{done}</p>}

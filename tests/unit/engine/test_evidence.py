@@ -142,7 +142,7 @@ async def test_a_tool_that_sets_it_back_is_found_out(world: MakeWorld, scenario:
 async def test_players_who_cannot_come_end_the_run_with_a_message(
     world: MakeWorld, scenario: MakeScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(self: World, rps: float) -> None:
+    async def refuse(self: World, rps: float, browsers: int = 0) -> int:
         raise PlatformError("no CronJob load in namespace shop to take the players from")
 
     monkeypatch.setattr(World, "set_load", refuse)

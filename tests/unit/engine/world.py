@@ -190,10 +190,11 @@ class World:
     async def put_back(self, target: Target, before: str, variables: Sequence[str], *, image: bool) -> None:
         await self.set_stable(target, self.past[before].part(variables, image=image))
 
-    async def set_load(self, rps: float) -> None:
+    async def set_load(self, rps: float, browsers: int = 0) -> int:
         self.point()
         self.rps = rps
         self.point()
+        return browsers
 
     async def remove_load(self) -> None:
         self.point()

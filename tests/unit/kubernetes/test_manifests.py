@@ -14,8 +14,8 @@ from reelback_operator.platforms.base import Target
 from reelback_operator.platforms.manifests import (
     candidate_deployment,
     load_job,
-    load_rps,
     ownership_patch,
+    players,
     stable_patch,
     variables,
 )
@@ -175,9 +175,9 @@ def test_players_are_the_cronjobs_at_another_rate() -> None:
     template = {"metadata": {"labels": {"app": "load"}}, "spec": {"containers": [container], "restartPolicy": "Never"}}
     spec = {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": template, "backoffLimit": 3}}}
     cronjob = CronJob.from_dict({"metadata": {"name": "load", "namespace": "shop"}, "spec": spec})
-    job = load_job(cast(CronJob, cronjob), 12.5, OWNER)
+    job = load_job(cast(CronJob, cronjob), 12.5, 2, OWNER)
     made = job.to_dict()
-    assert load_rps(job) == "12.5"
+    assert players(job) == {"LOAD_RPS": "12.5", "LOAD_BROWSERS": "2"}
     assert (made["metadata"]["name"], made["metadata"]["namespace"]) == ("load", "shop")
     assert made["metadata"]["ownerReferences"][0]["uid"] == "u1"
     assert made["spec"]["backoffLimit"] == 3

@@ -47,7 +47,7 @@ async def test_a_build_is_kept_for_its_sources_alone(
         (tmp_path / "sources" / name / "app").mkdir(parents=True)
         for file in site._FILES:
             (tmp_path / "sources" / name / file).write_text(file)
-        site._folder(name).mkdir(parents=True)
+        (site._folder(name) / "dist").mkdir(parents=True)
     assert site.built().keys() == {"web", "admin"}
     await site.build()
     (tmp_path / "sources" / "web" / "app" / "main.tsx").write_text("another")

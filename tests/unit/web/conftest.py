@@ -69,7 +69,9 @@ def site(tmp_path: Path) -> Path:
     """A build of the pages."""
     folder = tmp_path / "site"
     (folder / "assets").mkdir(parents=True)
-    (folder / "index.html").write_text("<!doctype html><title>Reelback</title>")
+    (folder / "index.html").write_text(
+        '<!doctype html><title>Reelback</title><script type="application/json" id="settings"></script>'
+    )
     (folder / "assets" / "index-abc.js").write_bytes(SCRIPT)
     (folder / "assets" / "index-abc.js.br").write_bytes(brotli.compress(SCRIPT))
     (folder / "assets" / "index-abc.js.gz").write_bytes(gzip.compress(SCRIPT))

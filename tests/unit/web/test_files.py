@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -82,8 +83,10 @@ def test_settings_are_told_at_run_time(start: Start) -> None:
         GATEWAY_ADDRESS="127.0.0.1:8080",
         BROWSER_DSN="http://public@minisentry-ingest:8091/2",
         BROWSER_SAMPLE_RATE="0.25",
+        DEBUG_PANEL="true",
+        SENTRY_WEB_URL="http://127.0.0.1:8090/organizations/reelback/",
         SENTRY_ENVIRONMENT="demo",
-        REELBACK_FAULTS='{"admin.live.leak": 1}',
+        REELBACK_FAULTS='{"web.spin.error_rate": 0.5, "payment.charge.error_rate": 1}',
     ).http.get("/settings.json")
     assert told.json() == {
         "gateway": "127.0.0.1:8080",
@@ -91,9 +94,29 @@ def test_settings_are_told_at_run_time(start: Start) -> None:
         "release": "web@1.4.0",
         "environment": "demo",
         "traces_sample_rate": 0.25,
-        "faults": {"admin.live.leak": 1},
+        "replay_sample_rate": 0.0,
+        "debug_panel": True,
+        "sentry_web_url": "http://127.0.0.1:8090/organizations/reelback/",
+        "faults": {"web.spin.error_rate": 0.5},
     }
     assert told.headers["cache-control"] == "no-store"
+
+
+def test_a_page_has_its_settings_in_it_whatever_they_hold(start: Start) -> None:
+    web = start(SENTRY_RELEASE="web@1.5.0", SENTRY_ENVIRONMENT="</script><script>alert(1)//<!--")
+    told = web.http.get("/settings.json").json()
+    for encoding in ("identity", "gzip", "br"):
+        page = web.http.get("/", headers={"Accept-Encoding": encoding})
+        inside = page.text.partition('id="settings">')[2].partition("</script>")
+        assert json.loads(inside[0]) == told
+        assert inside[2] == ""
+    assert told["release"] == "web@1.5.0"
+
+
+def test_the_debug_panel_is_not_in_production(start: Start) -> None:
+    told = start(DEBUG_PANEL="true", SENTRY_WEB_URL="https://sentry.example/", SENTRY_ENVIRONMENT="production")
+    settings = told.http.get("/settings.json").json()
+    assert (settings["debug_panel"], settings["sentry_web_url"]) == (False, "")
 
 
 @pytest.mark.parametrize(
@@ -104,6 +127,8 @@ def test_settings_are_told_at_run_time(start: Start) -> None:
         ("BROWSER_DSN", "https://sentry.example/1"),
         ("BROWSER_DSN", "https://a-key@sentry.example/1"),
         ("BROWSER_SAMPLE_RATE", "2"),
+        ("REPLAY_SAMPLE_RATE", "-1"),
+        ("SENTRY_WEB_URL", "javascript:alert(1)"),
         ("SITE_FOLDER", "/nowhere"),
         ("SITE_FOLDER", os.path.dirname(__file__)),
     ],

@@ -71,6 +71,10 @@ class Plan:
         """The service's own ports: requests, metrics."""
         return self.services[service].port + self._offset, self.services[service].metrics_port + self._offset
 
+    def fronted(self, service: str) -> bool:
+        """Whether a port in front of its processes shares its connections out: browsers look nothing up."""
+        return self.services[service].pages is not None
+
     def instance(
         self,
         service: str,
@@ -105,10 +109,13 @@ class Plan:
             release=release,
         )
 
-    def players(self, rps: float) -> Spec:
-        """The load: players that send so many requests a second to the gateway."""
+    def players(self, rps: float, browsers: int) -> Spec:
+        """The load: players that send so many requests a second to the gateway, and so many that play in a browser."""
         gateway = f"http://{HOST}:{self.ports('gateway')[0]}"
-        return Spec(LOADGEN, _module(LOADGEN), {"GATEWAY_URL": gateway, "LOAD_RPS": f"{rps:g}"})
+        env = {"GATEWAY_URL": gateway, "LOAD_RPS": f"{rps:g}", "LOAD_BROWSERS": str(browsers)}
+        if WEB in self.services:
+            env["WEB_URL"] = f"http://{HOST}:{self.ports(WEB)[0]}"
+        return Spec(LOADGEN, _module(LOADGEN), env)
 
 
 def plan(
@@ -144,6 +151,9 @@ def plan(
     dsn = own or f"http://{secrets['MINISENTRY_KEY']}@{HOST}:{ingest}/1"
     browser_dsn = environ.get("BROWSER_DSN") or values.sentry.browser_dsn
     browsers = "" if own else f"http://{secrets['MINISENTRY_BROWSER_KEY']}@{HOST}:{ingest}"
+    web_url = environ.get("SENTRY_WEB_URL") or values.sentry.web_url
+    if not own and not web_url:
+        web_url = f"http://{HOST}:{services[MINISENTRY].port + offset}/organizations/reelback/"
     common = {
         "HOST": HOST,
         "SENTRY_DSN": dsn,
@@ -191,6 +201,7 @@ def plan(
             **(
                 {
                     "BROWSER_DSN": browser_dsn or (browsers and f"{browsers}/{service.pages}"),
+                    "SENTRY_WEB_URL": web_url,
                     "SITE_FOLDER": str(sites[name]),
                 }
                 if service.pages

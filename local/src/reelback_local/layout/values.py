@@ -45,10 +45,11 @@ class Store(_Values):
 
 
 class Sentry(_Values):
-    """Where telemetry goes; empty for minisentry. `browser_dsn` is for what browsers report."""
+    """Where telemetry goes; empty for minisentry. `browser_dsn` is for what browsers report, `web_url` for links."""
 
     dsn: str = ""
     browser_dsn: str = ""
+    web_url: str = ""
 
 
 class Otlp(_Values):

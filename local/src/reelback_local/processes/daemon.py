@@ -159,7 +159,8 @@ class Daemon:
         return web.json_response({})
 
     async def _put_load(self, request: web.Request) -> web.Response:
-        await self._supervisor.set_load((await request.json())["rps"])
+        body = await request.json()
+        await self._supervisor.set_load(body["rps"], body["browsers"])
         return web.json_response({})
 
     async def _delete_load(self, _: web.Request) -> web.Response:

@@ -18,6 +18,7 @@ from reelback_local.layout import ports
 from reelback_local.layout.home import Home
 from reelback_local.layout.plan import HOST, Plan
 from reelback_local.processes.child import Child, State
+from reelback_local.processes.front import Front
 from reelback_local.processes.images import Images, NoImage
 
 NOTICE = 1.5
@@ -70,18 +71,26 @@ class Instances:
         home: Home,
         changed: Callable[[], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        *,
+        front: Front | None = None,
     ) -> None:
-        """`changed` is called whenever a process's state is another; `spawn` runs what takes its time."""
+        """`changed` is called whenever a process's state is another; `spawn` runs what takes its time.
+
+        `front` has the service's port, where it has one; its processes then have others.
+        """
         self._service = service
         self._plan = plan
         self._home = home
         self._notify = changed
         self._spawn = spawn
+        self._front = front
         self._images = Images(home, service, plan.version)
         self._making = asyncio.Lock()  # two who ask at once would write the same copy
         env = dict(plan.services[service].env)
         release = f"{service}@{plan.version}"
-        spec = plan.instance(service, service, release, env, plan.ports(service))
+        port, metrics_port = plan.ports(service)
+        own = ports.free()[0] if front else port
+        spec = plan.instance(service, service, release, env, (own, metrics_port))
         self.first = Child(spec, home.log(service), self._changed)
         self._stable = _Release(release, self._images.own, env, [self.first])
         self._replaced: list[Child] = []  # serve until the stable ones are ready
@@ -146,6 +155,8 @@ class Instances:
     def publish(self) -> None:
         """Write down where the service is to be found; before any process is ready, where the first one will be."""
         serving = [child for child in self.children if child.serving and child not in self._leaving]
+        if self._front:
+            self._front.lead_to([child.spec.port or 0 for child in serving])
         lines = "".join(f"{HOST}:{child.spec.port}\n" for child in serving or [self.first])
         file = self._home.endpoints(self._service)
         if not file.exists() or file.read_text() != lines:
@@ -153,8 +164,8 @@ class Instances:
 
     async def _check(self, change: Change) -> None:
         """Refuse what cannot be run here; afterwards the change's image is there."""
-        if self._plan.services[self._service].protocol != "grpc":
-            raise Refused(f"{self._service}: nothing here shares HTTP requests out, only gRPC services are rolled out")
+        if self._plan.services[self._service].protocol != "grpc" and not self._front:
+            raise Refused(f"{self._service}: nothing here shares its HTTP requests out, so it is not rolled out")
         if change.image:
             try:
                 async with self._making:

@@ -11,7 +11,8 @@ from reelback_operator.engine.model.workload import Workload
 
 from reelback_local.layout.home import Home
 from reelback_local.layout.plan import LOADGEN, MAILBOX, MINISENTRY, Plan
-from reelback_local.processes.child import Child
+from reelback_local.processes.child import Child, StartError
+from reelback_local.processes.front import Front
 from reelback_local.processes.instances import Instances
 from reelback_local.status import Process
 
@@ -28,10 +29,14 @@ class Supervisor:
         self._changed = changed
         self._tasks: set[asyncio.Task[None]] = set()
         self._stores = {name: Child(spec, home.log(name), changed) for name, spec in plan.stores.items()}
-        self._services = {name: Instances(name, plan, home, changed, self._spawn) for name in plan.services}
+        self._fronts = {name: Front(plan.ports(name)[0]) for name in plan.services if plan.fronted(name)}
+        self._services = {
+            name: Instances(name, plan, home, changed, self._spawn, front=self._fronts.get(name))
+            for name in plan.services
+        }
         self._load: Child | None = None
         self._load_turn = asyncio.Lock()  # two who ask at once would start players twice
-        self._rps = 0.0
+        self._players = (0.0, 0)
 
     async def start(self) -> None:
         """Start everything, each service once its stores are ready. StartError names the first that fails."""
@@ -39,6 +44,11 @@ class Supervisor:
             self._home.data(name).mkdir(exist_ok=True)
         for instances in self._services.values():
             instances.publish()
+        for name, front in self._fronts.items():
+            try:
+                await front.open()
+            except OSError as error:
+                raise StartError(f"{name}: {error.strerror}") from None
         firsts = {**self._stores, **{name: instances.first for name, instances in self._services.items()}}
         starting = {child.spec.name: asyncio.create_task(_start(child, firsts)) for child in firsts.values()}
         try:
@@ -54,6 +64,7 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.remove_load()
+        await asyncio.gather(*(front.close() for front in self._fronts.values()))
         running = {name: instances.children for name, instances in self._services.items()}
         while running:
             called = {callee for name in running for callee in self._plan.services[name].calls}
@@ -95,14 +106,14 @@ class Supervisor:
         """The processes of a service; None when there is no such service."""
         return self._services.get(service)
 
-    async def set_load(self, rps: float) -> None:
-        """Run the players; already running at this rate, they are left alone."""
+    async def set_load(self, rps: float, browsers: int) -> None:
+        """Run the players; those that run already are left alone."""
         async with self._load_turn:
-            if self._load and self._rps == rps:
+            if self._load and self._players == (rps, browsers):
                 return
             await self._end_load()
-            self._rps = rps
-            self._load = Child(self._plan.players(rps), self._home.log(LOADGEN), self._changed)
+            self._players = (rps, browsers)
+            self._load = Child(self._plan.players(rps, browsers), self._home.log(LOADGEN), self._changed)
             self._load.start()
 
     async def remove_load(self) -> None:

@@ -67,9 +67,10 @@ def record(status: Status, done: Sequence[Action], problem: str, now: datetime) 
     status = status.model_copy(deep=True)
     for action in done:
         match action:
-            case SetLoad(rps) if not status.load:
-                status.load = True
-                note(status, now, "LoadStarted", f"{rps:g} requests/s")
+            case SetLoad(rps, browsers, playing) if not status.load:
+                status.load, status.browsers = True, playing
+                beside = f", {playing} browsers" if playing else ", no browser is there to play in" if browsers else ""
+                note(status, now, "LoadStarted", f"{rps:g} requests/s{beside}")
             case RemoveLoad() if status.load:
                 status.load = False
                 note(status, now, "LoadEnded")

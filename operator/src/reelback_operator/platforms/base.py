@@ -62,8 +62,9 @@ class Platform(Protocol):
         """
         ...
 
-    async def set_load(self, rps: float) -> None:
-        """Run players that send about `rps` requests a second to the gateway."""
+    async def set_load(self, rps: float, browsers: int = 0) -> int:
+        """Run players that send about `rps` requests a second to the gateway, and beside them so many that play in a
+        browser; how many of these there are: none where there is no browser."""
         ...
 
     async def remove_load(self) -> None:

@@ -24,9 +24,10 @@ from reelback_operator.platforms.manifests import (
     LOAD_NAME,
     candidate_deployment,
     candidate_name,
+    has_browser,
     load_job,
-    load_rps,
     ownership_patch,
+    players,
     stable_patch,
 )
 from reelback_operator.platforms.pods import Ailment
@@ -113,18 +114,18 @@ class KubernetesPlatform:
             raise PlatformError(f"{target.name} has no ReplicaSet with its template from before the run any more")
         await self.set_stable(target, old.part(variables, image=image))
 
-    async def set_load(self, rps: float) -> None:
-        """Run the CronJob `load` now, as the Job `load`; one that runs at another rate or has ended is replaced."""
+    async def set_load(self, rps: float, browsers: int = 0) -> int:
+        """Run the CronJob `load` now, as the Job `load`; one with other players or that has ended is replaced."""
         async with _answered(f"running the Job {LOAD_NAME}"):
             cronjob = await self._found(CronJob, LOAD_NAME)
             if cronjob is None:
                 raise PlatformError(f"no CronJob {LOAD_NAME} in namespace {self._namespace} to take the players from")
-            wanted = load_job(cronjob, rps, self._owner)
+            wanted = load_job(cronjob, rps, browsers, self._owner)
             running = await self._mine(Job, LOAD_NAME)
-            if running is not None and load_rps(running) == load_rps(wanted) and not _ended(running):
-                return
-            await self._delete(Job, LOAD_NAME)
-            await self._client.create(wanted)
+            if running is None or players(running) != players(wanted) or _ended(running):
+                await self._delete(Job, LOAD_NAME)
+                await self._client.create(wanted)
+            return browsers if has_browser(wanted) else 0
 
     async def remove_load(self) -> None:
         """Delete the Job `load` and its pods."""

@@ -23,7 +23,8 @@ from reelback_operator.platforms.templates import CANDIDATE, TRACK_LABEL, given,
 
 FIELD_MANAGER = "reelback-operator"
 LOAD_NAME = "load"
-LOAD_VARIABLE = "LOAD_RPS"
+LOAD_VARIABLES = ("LOAD_RPS", "LOAD_BROWSERS")
+BROWSER_VARIABLE = "LOAD_HAS_BROWSER"
 SCENARIO_LABEL = "reelback.dev/scenario"
 MANAGED_BY = {"app.kubernetes.io/managed-by": "reelback-operator"}
 
@@ -123,13 +124,15 @@ def ownership_patch(deployment: Deployment) -> list[dict[str, Any]]:
     return patch
 
 
-def load_job(cronjob: CronJob, rps: float, owner: OwnerReference) -> Job:
-    """The Job that runs the players now, as `kubectl create job --from=cronjob/load` makes it, at `rps` requests/s."""
+def load_job(cronjob: CronJob, rps: float, browsers: int, owner: OwnerReference) -> Job:
+    """The Job that runs the players now, as `kubectl create job --from=cronjob/load` makes it: `rps` requests/s, and so
+    many browsers."""
     source = given(cronjob.spec).jobTemplate
     spec = deepcopy(given(source.spec))
     container = main_container(Target(name=LOAD_NAME), spec.template)
-    others = [entry for entry in container.env or [] if entry.name != LOAD_VARIABLE]
-    container.env = [*others, EnvVar(LOAD_VARIABLE, f"{rps:g}")]
+    asked = dict(zip(LOAD_VARIABLES, (f"{rps:g}", str(browsers)), strict=True))
+    others = [entry for entry in container.env or [] if entry.name not in asked]
+    container.env = [*others, *(EnvVar(name, value) for name, value in asked.items())]
     return Job(
         metadata=ObjectMeta(
             name=LOAD_NAME,
@@ -144,7 +147,16 @@ def load_job(cronjob: CronJob, rps: float, owner: OwnerReference) -> Job:
     )
 
 
-def load_rps(job: Job) -> str | None:
-    """The rate that a Job of players was made with, as it stands in its variable."""
+def players(job: Job) -> dict[str, str | None]:
+    """The rate and the browsers that a Job of players was made with, as they stand in its variables."""
+    return {name: value for name, value in _variables(job).items() if name in LOAD_VARIABLES}
+
+
+def has_browser(job: Job) -> bool:
+    """Whether the image of a Job of players has a browser, as the chart says."""
+    return _variables(job).get(BROWSER_VARIABLE) == "true"
+
+
+def _variables(job: Job) -> dict[str, str | None]:
     container = main_container(Target(name=LOAD_NAME), given(job.spec).template)
-    return next((entry.value for entry in container.env or [] if entry.name == LOAD_VARIABLE), None)
+    return {entry.name: entry.value for entry in container.env or []}

@@ -87,7 +87,9 @@ class Sentry:
         return Look(traffic, sampled, recounted, source, latency, slow, sessions, errors, issues, first, metrics, shown)
 
     async def _shown(self, evidence: Evidence, question: Question) -> Sequence[Sighting]:
-        return await self._witness.look_for(evidence, Window(self._project, (), question.since, question.end))
+        return await self._witness.look_for(
+            evidence, Window(evidence.project or self._project, (), question.since, question.end)
+        )
 
     def _windows(self, question: Question) -> list[Window]:
         """The releases of each project, in the question's window."""

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+Section = Literal["crashes", "memory and threading", "errors"]
+
+_MEMORY_AND_THREADING = frozenset(
+    {
+        "async-error",
+        "event-loop-block",
+        "infinite-loop",
+        "memory-leak",
+        "memory-spike",
+        "stack-overflow",
+        "threading-error",
+        "unhandled-task",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +51,13 @@ class Endpoint:
     def path(self) -> str:
         """The path below /api/v1."""
         return f"/{self.service}/debug/{self.name}"
+
+    @property
+    def section(self) -> Section:
+        """Where the debug panel has it."""
+        if self.name == "crash":
+            return "crashes"
+        return "memory and threading" if self.name in _MEMORY_AND_THREADING else "errors"
 
 
 _BLOCKED = Amount("seconds", 2, 5)

@@ -50,6 +50,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault("game.rng.cpu_ms", "game", "compute", "Every round burns so much CPU, and its event loop stands still."),
         Fault("analytics.report.n_plus_one", "analytics", "switch", "The report queries player by player."),
         Fault("admin.live.leak", "admin", "switch", "The live view keeps every chart that it has drawn."),
+        Fault("web.spin.error_rate", "web", "raise", "This share of spins raises an error in the browser."),
     )
 }
 

@@ -56,7 +56,7 @@ async def sign_in(body: Credentials, backend: BackendOf, address: Address) -> To
     session = await backend.user.SignIn(request)
     expires_at = session.expires_at.ToDatetime(UTC)
     token = backend.tokens.issue(Claims(session.player_id, session.session_id), expires_at)
-    return Token(token=token, player_id=session.player_id, expires_at=expires_at)
+    return Token(token=token, player_id=session.player_id, expires_at=expires_at, roles=[*session.roles])
 
 
 @router.delete("/sessions", status_code=204, tags=["players"])

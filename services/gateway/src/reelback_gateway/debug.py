@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 from reelback.v1 import debug_pb2
-from reelback_common.debug_endpoints import ENDPOINTS, Endpoint
+from reelback_common.debug_endpoints import ENDPOINTS, Endpoint, Section
 from reelback_common.staff.roles import May
 
 from reelback_gateway.api import RESPONSES
@@ -32,6 +32,37 @@ class Triggered(BaseModel):
     message: str
 
 
+class DebugAmount(BaseModel):
+    """How much of it may be asked for: seconds or megabytes."""
+
+    unit: str
+    usual: float
+    most: float
+
+
+class DebugEndpoint(BaseModel):
+    """What a service can be made to do wrong.
+
+    `path` is below /api/v1; `status` is what is answered, `event` how the event's title in Sentry begins. What has
+    `undo` is taken back by DELETE.
+    """
+
+    service: str
+    name: str
+    path: str
+    section: Section
+    status: int
+    event: str
+    what: str
+    amount: DebugAmount | None
+    undo: bool
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> Self:
+        """From the table."""
+        return cls.model_validate(endpoint, from_attributes=True)
+
+
 async def tester(player: Player, backend: BackendOf) -> Claims:
     """The player, who is a tester. Raises Problem 401, 403 or 429."""
     permit(player, May.DEBUG, "debug endpoints are for testers")
@@ -40,6 +71,12 @@ async def tester(player: Player, backend: BackendOf) -> Claims:
 
 
 Tester = Annotated[Claims, Depends(tester)]
+
+
+@router.get("/debug")
+async def endpoints(_: Tester) -> list[DebugEndpoint]:
+    """All of them."""
+    return [DebugEndpoint.of(endpoint) for endpoint in ENDPOINTS.values()]
 
 
 def _trigger(endpoint: Endpoint) -> Callable[..., Awaitable[Triggered]]:

@@ -96,11 +96,12 @@ class Profile(BaseModel):
 
 
 class Token(BaseModel):
-    """A session: send `token` as `Authorization: Bearer ...`."""
+    """A session: send `token` as `Authorization: Bearer ...`. `roles` are those of its player."""
 
     token: str
     player_id: str
     expires_at: datetime
+    roles: list[str]
 
 
 class Wallet(BaseModel):

@@ -35,6 +35,14 @@ export function maybe<T>(of: Decoder<T>): Decoder<T | undefined> {
   return (value) => (value === undefined || value === null ? undefined : of(value));
 }
 
+/** An object of any names, whose values are all of one kind. */
+export function values<T>(of: Decoder<T>): Decoder<Readonly<Record<string, T>>> {
+  return (value) => {
+    if (typeof value !== "object" || value === null) throw new Nonsense("not an object");
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, of(each)]));
+  };
+}
+
 export function record<F extends Record<string, Decoder<unknown>>>(
   fields: F,
 ): Decoder<{ [K in keyof F]: Decoded<F[K]> }> {

@@ -1,6 +1,6 @@
 /** Spins over the gateway's WebSocket, which is opened again when it closes; over HTTP while there is none. */
 import { settings } from "../settings";
-import { asked } from "../telemetry";
+import { asked, type Within } from "../telemetry";
 import { maybe, Nonsense, record, text } from "./decode";
 import { Problem, problemOf } from "./problem";
 import * as shapes from "./shapes";
@@ -14,9 +14,6 @@ export interface Bet {
 
 /** Places a bet the slower way. */
 export type OverHttp = (bet: Bet) => Promise<shapes.Round>;
-
-/** Runs something as part of the trace of what the player did. */
-export type Within = <R>(run: () => R) => R;
 
 const ANSWER_MS = 8_000;
 const FIRST_WAIT_MS = 500;

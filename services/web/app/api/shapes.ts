@@ -1,7 +1,7 @@
 /** What the gateway answers, as its OpenAPI says. Amounts are whole minor units. */
 import { type Decoded, date, flag, list, maybe, real, record, text, whole } from "./decode";
 
-export const token = record({ token: text, player_id: text, expires_at: date });
+export const token = record({ token: text, player_id: text, expires_at: date, roles: list(text) });
 export const profile = record({
   player_id: text,
   email: text,
@@ -44,6 +44,20 @@ export const leaderboard = record({
   leaders: list(record({ rounds: whole, bet: whole, win: whole })),
   active_players: whole,
 });
+export const debugEndpoints = list(
+  record({
+    service: text,
+    name: text,
+    path: text,
+    section: text,
+    status: whole,
+    event: text,
+    what: text,
+    amount: maybe(record({ unit: text, usual: real, most: real })),
+    undo: flag,
+  }),
+);
+export const triggered = record({ message: text });
 export const problem = record({
   status: whole,
   detail: text,
@@ -58,5 +72,6 @@ export type Entry = Decoded<typeof entry>;
 export type Limits = Decoded<typeof limits>;
 export type Round = Decoded<typeof round>;
 export type Paytable = Decoded<typeof paytable>;
+export type DebugEndpoint = Decoded<typeof debugEndpoints>[number];
 export type Preferences = Decoded<typeof preferences>;
 export type ProblemBody = Decoded<typeof problem>;

@@ -1,16 +1,24 @@
 /** A player at the machine: one spin at a time, reels that stop in turn, and what is said about it. */
 import { useEffect, useRef, useState } from "react";
-import { type Bet, type Connection, Play, type Within } from "../api/play";
+import { type Bet, type Connection, Play } from "../api/play";
 import { Problem } from "../api/problem";
 import * as shapes from "../api/shapes";
 import { useOnce } from "../request-id";
 import { askAs, ended, type Session } from "../session";
-import { clicked } from "../telemetry";
+import { settings } from "../settings";
+import { clicked, type Within } from "../telemetry";
 import { texts } from "../texts";
 
 /** The reels spin at least so long, then stop one after the other. */
 const SPIN_MS = 450;
 const STOP_MS = 150;
+
+/** A failure that was asked for: the fault of this name, in the table of all faults. */
+class InjectedFault extends Error {
+  override readonly name = "InjectedFault";
+}
+
+const FAULT = "web.spin.error_rate";
 
 export interface Machine {
   readonly connection: Connection;
@@ -45,6 +53,8 @@ export function useMachine(session: Session, reels: number, played: (round: shap
 
   async function turn(bet: number, within: Within): Promise<void> {
     const began = performance.now();
+    const share = settings().faults[FAULT] ?? 0;
+    if (Math.random() < share) throw new InjectedFault(`${FAULT} is ${share}`);
     const found = await once(`bet ${bet}`, async (request_id) => {
       if (!play.current) throw new Problem(texts.problems.away);
       const overHttp = (body: Bet) => askAs(session, "POST", "spins", shapes.round, body);

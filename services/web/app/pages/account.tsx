@@ -2,7 +2,9 @@ import { nothing } from "../api/decode";
 import { Problem } from "../api/problem";
 import * as shapes from "../api/shapes";
 import { amountOf, date, money, time } from "../format";
+import { RecordingChoice } from "../recording";
 import { askAs, type Session } from "../session";
+import type { Within } from "../telemetry";
 import { texts } from "../texts";
 import { Field, Form, Show, Title, useLoaded } from "../ui";
 
@@ -13,27 +15,27 @@ export function AccountPage(props: { session: Session; currency: string }) {
   const profile = useLoaded(() => askAs(session, "GET", "profile", shapes.profile));
   const limits = useLoaded(() => askAs(session, "GET", "limits", shapes.limits));
 
-  async function verify(values: FormData): Promise<string> {
+  async function verify(values: FormData, within: Within): Promise<string> {
     const code = String(values.get("code")).trim();
-    await askAs(session, "POST", "profile/email", shapes.profile, { code });
+    await within(() => askAs(session, "POST", "profile/email", shapes.profile, { code }));
     profile.reload();
     return "";
   }
 
-  async function sendCode(): Promise<string> {
-    await askAs(session, "POST", "profile/email/code", nothing);
+  async function sendCode(_: FormData, within: Within): Promise<string> {
+    await within(() => askAs(session, "POST", "profile/email/code", nothing));
     return say.codeSent;
   }
 
-  async function handIn(): Promise<string> {
-    await askAs(session, "POST", "kyc", shapes.profile);
+  async function handIn(_: FormData, within: Within): Promise<string> {
+    await within(() => askAs(session, "POST", "kyc", shapes.profile));
     profile.reload();
     return "";
   }
 
-  async function setLimits(values: FormData): Promise<string> {
+  async function setLimits(values: FormData, within: Within): Promise<string> {
     const [deposit_per_day, bet] = [typed(values, "deposit_per_day"), typed(values, "bet")];
-    const now = await askAs(session, "PUT", "limits", shapes.limits, { deposit_per_day, bet });
+    const now = await within(() => askAs(session, "PUT", "limits", shapes.limits, { deposit_per_day, bet }));
     limits.reload();
     return now.raised ? "" : say.limitsSet;
   }
@@ -121,6 +123,7 @@ export function AccountPage(props: { session: Session; currency: string }) {
           )}
         </Show>
       </section>
+      <RecordingChoice />
     </>
   );
 }

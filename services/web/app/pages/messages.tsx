@@ -1,6 +1,7 @@
 import * as shapes from "../api/shapes";
 import { time } from "../format";
 import { askAs, type Session } from "../session";
+import type { Within } from "../telemetry";
 import { texts } from "../texts";
 import { Field, Form, Show, Table, Title, useLoaded } from "../ui";
 
@@ -12,10 +13,10 @@ export function MessagesPage(props: { session: Session }) {
   const messages = useLoaded(() => askAs(session, "GET", "messages?limit=50", shapes.messages));
   const preferences = useLoaded(() => askAs(session, "GET", "preferences", shapes.preferences));
 
-  async function save(values: FormData): Promise<string> {
+  async function save(values: FormData, within: Within): Promise<string> {
     const switches = Object.fromEntries(SWITCHES.map((name) => [name, values.has(name)]));
     const phone = String(values.get("phone")).replaceAll(/[\s()-]/g, "");
-    await askAs(session, "PUT", "preferences", shapes.preferences, { ...switches, phone });
+    await within(() => askAs(session, "PUT", "preferences", shapes.preferences, { ...switches, phone }));
     return say.saved;
   }
 

@@ -2,7 +2,9 @@ import { useState } from "react";
 import { ask } from "../api/client";
 import * as shapes from "../api/shapes";
 import { FIRST, Reels } from "../game/reels";
+import { useRoute } from "../route";
 import { signIn } from "../session";
+import type { Within } from "../telemetry";
 import { texts } from "../texts";
 import { Field, Form, Title } from "../ui";
 
@@ -10,15 +12,16 @@ import { Field, Form, Title } from "../ui";
 export function SignPage(props: { notice: string }) {
   const [fresh, setFresh] = useState(false);
   const say = texts.sign;
+  useRoute("sign", "SignPage");
 
-  async function send(values: FormData): Promise<string> {
+  async function send(values: FormData, within: Within): Promise<string> {
     const email = String(values.get("email")).trim();
     const password = String(values.get("password"));
     if (fresh) {
       const display_name = String(values.get("display_name")).trim();
-      await ask("POST", "users", shapes.profile, { body: { email, password, display_name } });
+      await within(() => ask("POST", "users", shapes.profile, { body: { email, password, display_name } }));
     }
-    await signIn(email, password);
+    await within(() => signIn(email, password));
     return "";
   }
 

@@ -3,6 +3,7 @@ import * as shapes from "../api/shapes";
 import { amountOf, money, time } from "../format";
 import { useOnce } from "../request-id";
 import { askAs, type Session } from "../session";
+import type { Within } from "../telemetry";
 import { texts } from "../texts";
 import { Field, Form, Show, Table, Title, useLoaded } from "../ui";
 
@@ -18,20 +19,20 @@ export function WalletPage(props: { session: Session; currency: string; moved: (
     props.moved();
   }
 
-  async function putIn(values: FormData): Promise<string> {
+  async function putIn(values: FormData, within: Within): Promise<string> {
     const amount = typed(values);
     await deposit(`${amount}`, (request_id) =>
-      askAs(session, "POST", "deposits", shapes.entry, { request_id, amount }),
+      within(() => askAs(session, "POST", "deposits", shapes.entry, { request_id, amount })),
     );
     moved();
     return say.deposited(money(amount, currency));
   }
 
-  async function takeOut(values: FormData): Promise<string> {
+  async function takeOut(values: FormData, within: Within): Promise<string> {
     const amount = typed(values);
     const state = await withdraw(`${amount}`, async (request_id) => {
-      await askAs(session, "POST", "withdrawals", shapes.entry, { request_id, amount });
-      return (await askAs(session, "GET", `transfers/${request_id}`, shapes.transfer)).state;
+      await within(() => askAs(session, "POST", "withdrawals", shapes.entry, { request_id, amount }));
+      return (await within(() => askAs(session, "GET", `transfers/${request_id}`, shapes.transfer))).state;
     });
     moved();
     return (state === "pending" ? say.pending : say.withdrawn)(money(amount, currency));

@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 
 import httpx2
 from pydantic import DirectoryPath, Field, IPvAnyNetwork, field_validator
-from reelback_common import asgi, settings, telemetry
+from reelback_common import asgi, debug_endpoints, faults, settings, telemetry
 from sentry_sdk.utils import Dsn
 
 from reelback_web import app, files
+from reelback_web.peers import Peers
 from reelback_web.rates import Rates
 from reelback_web.tunnel import MAX_AT_ONCE, Destination, Tunnel
 
@@ -27,7 +28,11 @@ class Settings(settings.ServiceSettings):
 
     `gateway_address` is `host:port` of the gateway as browsers reach it, in the scheme of the page; without one it is
     where the page is. `browser_dsn` takes what browsers report; `browser_sample_rate` is the part of their traces that
-    is kept. Behind an ingress its networks belong into `trusted_proxies`, or all browsers share its address.
+    is kept, `replay_sample_rate` the part of the sessions that is recorded whole where the player agrees; one with an
+    error is anyway. `debug_panel` shows the debug endpoints to testers, and `sentry_web_url` is where its links lead:
+    Sentry's web address, up to the organization. `web_peers` is `host:port` of all processes of web, where another
+    release may serve beside this one. Behind an ingress its networks belong into `trusted_proxies`, or all
+    browsers share its address.
     """
 
     site_name: Literal["web", "admin"] = "web"
@@ -35,6 +40,10 @@ class Settings(settings.ServiceSettings):
     gateway_address: str = ""
     browser_dsn: str = ""
     browser_sample_rate: Annotated[float, Field(ge=0, le=1)] = 1.0
+    replay_sample_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    debug_panel: bool = False
+    web_peers: Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]+:\d{1,5})?$")] = ""
+    sentry_web_url: Annotated[str, Field(pattern="^(https?://[^ ]+/)?$")] = ""
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 
     @field_validator("gateway_address")
@@ -59,6 +68,7 @@ async def serve(options: Settings) -> None:
         pages = files.load(options.site_folder)
     except files.NoPages as error:
         raise SystemExit(f"SITE_FOLDER: {error}") from None
+    panel = options.debug_panel and debug_endpoints.are_on(options.sentry_environment)
     destination = Destination.of(options.browser_dsn) if options.browser_dsn else None
     told = {
         "gateway": options.gateway_address,
@@ -67,7 +77,15 @@ async def serve(options: Settings) -> None:
         "release": options.sentry_release,
         "environment": options.sentry_environment,
         "traces_sample_rate": options.browser_sample_rate,
-        "faults": options.reelback_faults,
+        "replay_sample_rate": options.replay_sample_rate,
+        "debug_panel": panel,
+        "sentry_web_url": options.sentry_web_url if panel else "",
+        # The same as in a service, but that it happens in the page.
+        "faults": {
+            key: value
+            for key, value in options.reelback_faults.items()
+            if faults.FAULTS[key].service == options.site_name
+        },
     }
 
     async def ready() -> None:
@@ -77,9 +95,8 @@ async def serve(options: Settings) -> None:
     async with httpx2.AsyncClient(limits=limits, trust_env=False) as http:
         tunnel = Tunnel(destination, http, Rates(ENVELOPES_PER_SECOND, BURST, time.monotonic))
         proxies = [str(network) for network in options.trusted_proxies]
-        await asgi.serve(
-            options.site_name, options, app.create(pages, told, options.gateway_address, tunnel), ready, proxies
-        )
+        site = app.create(pages, told, options.gateway_address, tunnel, Peers(options.web_peers, http))
+        await asgi.serve(options.site_name, options, site, ready, proxies)
 
 
 if __name__ == "__main__":

@@ -12,18 +12,29 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from reelback_web.files import File
+from reelback_web.peers import ASKED_BY_PEER, Peers
 from reelback_web.tunnel import Tunnel
 
 
-def create(files: Mapping[str, File], settings: Mapping[str, Any], gateway: str, tunnel: Tunnel) -> SafeHeaders:
-    """The application. `gateway` is the host and port that pages may call beside their own; "" for none."""
+def create(
+    files: Mapping[str, File], settings: Mapping[str, Any], gateway: str, tunnel: Tunnel, peers: Peers
+) -> SafeHeaders:
+    """The application. `gateway` is the host and port that pages may call beside their own; "" for none.
+
+    A page and its settings are one answer, and so of one release, whichever processes answer the next requests.
+    """
+    page = files["/"].told(settings)
+    files = {**files, "/": page, "/index.html": page}
     page_headers = {"Content-Security-Policy": policy(gateway), "Cross-Origin-Opener-Policy": "same-origin"}
 
     async def told(_: Request) -> Response:
         return JSONResponse(settings, headers={"Cache-Control": "no-store"})
 
     async def file(request: Request) -> Response:
-        found = files.get(request.url.path)
+        path = request.url.path
+        found = files.get(path)
+        if not found and ASKED_BY_PEER not in request.headers and (body := await peers.file(path)) is not None:
+            found = File.of(path, {"": body}, hashed=True)
         if not found:
             return Response("There is no such page.", 404, media_type="text/plain")
         encoding = found.best(request.headers.get("accept-encoding", ""))

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import mimetypes
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+import brotli
+import orjson
 
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
 """What a build may have beside a file, the best first, and how its name then ends."""
 
 FOR_EVER = "public, max-age=31536000, immutable"
 ASKED_AGAIN = "no-cache"
+
+
+_SETTINGS = b'<script type="application/json" id="settings"></script>'
+"""Where a page wants them."""
 
 
 class NoPages(Exception):
@@ -37,8 +45,21 @@ class File:
         for encoding, suffix in ENCODINGS.items():
             if (compressed := path.with_name(path.name + suffix)).is_file():
                 bodies[encoding] = compressed.read_bytes()
-        media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        return cls(bodies, media_type, FOR_EVER if hashed else ASKED_AGAIN, hashlib.sha256(bodies[""]).hexdigest()[:20])
+        return cls.of(path.name, bodies, hashed=hashed)
+
+    @classmethod
+    def of(cls, name: str, bodies: Mapping[str, bytes], *, hashed: bool) -> Self:
+        """From what is in it."""
+        media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return cls(bodies, media_type, FOR_EVER if hashed else ASKED_AGAIN, _etag(bodies[""]))
+
+    def told(self, settings: Mapping[str, Any]) -> Self:
+        """The page with its settings in it, if it wants any."""
+        # In a script's text only "<" could end it, or begin what is none.
+        text = orjson.dumps(settings).replace(b"<", b"\\u003c")
+        body = self.bodies[""].replace(_SETTINGS, _SETTINGS.replace(b"><", b">" + text + b"<"))
+        bodies = {"": body, "br": brotli.compress(body), "gzip": gzip.compress(body)}
+        return replace(self, bodies=bodies, etag=_etag(body))
 
     def best(self, accepted: str) -> str:
         """The encoding for a client with this Accept-Encoding; "" for none."""
@@ -57,6 +78,10 @@ def load(folder: Path) -> dict[str, File]:
         if path.is_file() and path.suffix not in ENCODINGS.values()
     }
     return {"/": found["/index.html"], **found}
+
+
+def _etag(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:20]
 
 
 def _acceptable(header: str) -> set[str]:

@@ -22,11 +22,11 @@ from starlette.responses import JSONResponse, Response
 
 from reelback_web.rates import Rates
 
-MAX_BODY = 200 * 1024
-"""Bytes of one envelope."""
+MAX_BODY = 1024 * 1024
+"""Bytes of one envelope: a minute of play that was recorded has a few hundred thousand, compressed."""
 
 MAX_AT_ONCE = 32
-"""Envelopes that are on their way at one time: together at most 7 MB."""
+"""Envelopes that are on their way at one time: together at most 32 MiB."""
 
 RECEIVE_SECONDS = 5.0
 SEND_SECONDS = 5.0

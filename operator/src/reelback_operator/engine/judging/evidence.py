@@ -22,17 +22,22 @@ from reelback_operator.engine.model.words import milliseconds, percent
 PROFILED_SECONDS = 5.0
 
 
+def wanted(spec: Spec, status: Status) -> tuple[Evidence, ...]:
+    """What is looked for: nothing of browsers where no player has one."""
+    return tuple(each for each in spec.analysis.evidence if status.browsers or not each.in_browsers)
+
+
 def missing(spec: Spec, status: Status) -> tuple[Evidence, ...]:
     """What is still to be found."""
     found = {evidence.name for evidence in status.evidence if evidence.outcome == "Found"}
-    return tuple(evidence for evidence in spec.analysis.evidence if evidence.name not in found)
+    return tuple(evidence for evidence in wanted(spec, status) if evidence.name not in found)
 
 
 def evaluate(spec: Spec, status: Status, look: Look, now: datetime, since: datetime | None) -> None:
     """Bring `status.evidence` up to a look. Times run from `since`; they have not begun when that is None."""
     before = {evidence.name: evidence for evidence in status.evidence}
     status.evidence = []
-    for evidence in spec.analysis.evidence:
+    for evidence in wanted(spec, status):
         known = before.get(evidence.name) or EvidenceStatus(name=evidence.name)
         if known.outcome != "Found":
             known = _judge(evidence, look.evidence.get(evidence.name, ()))

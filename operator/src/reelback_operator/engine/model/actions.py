@@ -60,9 +60,14 @@ class PutBack:
 
 @dataclass(frozen=True, slots=True)
 class SetLoad:
-    """Run players that send `rps` requests a second."""
+    """Run players that send `rps` requests a second, and beside them so many that play in a browser.
+
+    `playing` is how many of these there are, once it was carried out: none where there is no browser.
+    """
 
     rps: float
+    browsers: int = 0
+    playing: int = 0
 
 
 @dataclass(frozen=True, slots=True)

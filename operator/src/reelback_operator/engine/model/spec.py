@@ -124,9 +124,10 @@ class Fault(_Spec):
 
 
 class Load(_Spec):
-    """Players that run while the scenario does."""
+    """Players that run while the scenario does: `rps` requests a second, and so many browsers beside them."""
 
     rps: float = Field(gt=0, le=10_000)
+    browsers: int = Field(default=0, ge=0, le=20)
 
 
 class _Sequential(_Spec):
@@ -220,10 +221,16 @@ Check = Annotated[SequentialCheck | LatencyCheck | MetricCheck, Field(discrimina
 
 
 class _Evidence(_Spec):
-    """Something that Sentry has to show `within` a time: since the watching began, or every fault has been on."""
+    """Something that Sentry has to show `within` a time: since the watching began, or every fault has been on.
+
+    What is `inBrowsers` is looked for only where some of the players have one. `project` is the slug of the project in
+    Sentry, where that is not the operator's.
+    """
 
     name: Name
     within: Duration = 60.0
+    in_browsers: bool = False
+    project: str | None = Field(default=None, min_length=1, max_length=100)
 
 
 class IssueEvidence(_Evidence):

@@ -236,6 +236,7 @@ class Status(_Status):
     well_since: datetime | None = Field(default=None, description="when the looks began that every check is well")
     lateness: Lateness = Lateness()
     load: bool = Field(default=False, description="whether players were started and not ended yet")
+    browsers: int = Field(default=0, description="how many of the players play in a browser")
     claimed: bool = Field(default=False, description="whether the targets are this run's alone")
     window: float = Field(default=0.0, description="seconds of requests that recovery is judged by; 0 for healthyFor")
     progress: str = Field(default="", description="what the targets looked like when they last looked otherwise")

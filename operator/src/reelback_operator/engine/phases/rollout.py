@@ -31,7 +31,7 @@ def _pending(run: Step) -> None:
     if status.verdict:  # given up, and the players are on their way out: not to be started again
         run.end(Phase.FAILED, "Failed")
     elif run.spec.load and not status.load:
-        run.actions.append(SetLoad(run.spec.load.rps))
+        run.actions.append(SetLoad(run.spec.load.rps, run.spec.load.browsers))
         status.message = f"waiting for the players: {status.problem}" if status.problem else ""
         if waited > PATIENCE:
             _nothing_done(run, f"the players did not start: {status.problem}")

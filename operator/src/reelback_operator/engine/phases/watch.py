@@ -26,7 +26,7 @@ def _pending(run: Step) -> None:
     if status.verdict is not None:  # the players are on their way out
         _finish(run)
     elif run.spec.load and not status.load:
-        run.actions.append(SetLoad(run.spec.load.rps))
+        run.actions.append(SetLoad(run.spec.load.rps, run.spec.load.browsers))
         status.message = f"waiting for the players: {status.problem}" if status.problem else ""
         if waited > PATIENCE:
             _conclude(run, Verdict.ERROR, f"the players did not start: {status.problem}")
