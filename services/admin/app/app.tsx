@@ -79,10 +79,10 @@ class Office extends Component<{ member: Member }, Route> {
     const { page, id } = this.state;
     return (
       <>
-        <a className="skip" href={location.hash || "#/players"} onClick={toPage}>
-          {texts.skip}
-        </a>
         <header>
+          <a className="skip" href={location.hash || "#/players"} onClick={toPage}>
+            {texts.skip}
+          </a>
           <p className="logo">
             {texts.brand} <span>{texts.office}</span>
           </p>

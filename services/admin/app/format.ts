@@ -4,7 +4,7 @@ const time = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "
 const clock = new Intl.DateTimeFormat(LOCALE, { timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium" });
 const count = new Intl.NumberFormat(LOCALE);
-const share = new Intl.NumberFormat(LOCALE, { style: "percent", maximumFractionDigits: 1 });
+const share = new Intl.NumberFormat(LOCALE, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 const euros = new Intl.NumberFormat(LOCALE, { style: "currency", currency: "EUR" });
 

@@ -105,7 +105,7 @@ export const texts = {
   },
   withdrawals: {
     title: "Withdrawals",
-    lead: "Withdrawals of more than 1,000 that wait for a decision, the oldest first.",
+    lead: "Large withdrawals that wait for a decision, the oldest first.",
     none: "No withdrawal waits.",
     waits: (time: string) => `has waited for ${time}`,
     approve: "Approve",

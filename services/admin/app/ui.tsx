@@ -257,10 +257,11 @@ export class Choices extends Component<
     this.here = false;
   }
 
-  override componentDidUpdate(_: unknown, before: { chosen: Choice | undefined }): void {
-    // What was pressed is gone: the keyboard goes on where it was.
-    if (this.state.chosen && !before.chosen) this.yes.current?.focus();
-    if (!this.state.chosen && before.chosen) this.first.current?.focus();
+  override componentDidUpdate(_: unknown, before: { chosen: Choice | undefined; busy: boolean }): void {
+    // What was pressed is gone: the keyboard goes on where it was, unless it was done, which is said elsewhere.
+    const { chosen, problem } = this.state;
+    if (chosen && !before.chosen) this.yes.current?.focus();
+    if (!chosen && before.chosen && (problem || !before.busy)) this.first.current?.focus();
   }
 
   private readonly send = async (): Promise<void> => {

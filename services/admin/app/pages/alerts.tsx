@@ -1,7 +1,7 @@
 import { Component, type ReactNode } from "react";
 import type { Alert } from "../api/shapes";
 import * as shapes from "../api/shapes";
-import { moment } from "../format";
+import { hour, moment } from "../format";
 import { askAs } from "../session";
 import { texts } from "../texts";
 import { Paged, Pill, Table, Title, Who } from "../ui";
@@ -24,7 +24,8 @@ export class AlertsPage extends Component {
   }
 }
 
-export function AlertTable(props: { alerts: readonly Alert[] }) {
+/** `brief`: of today, beside others. */
+export function AlertTable(props: { alerts: readonly Alert[]; brief?: boolean }) {
   const { columns, rules, severities } = texts.alerts;
   return (
     <Table
@@ -33,7 +34,7 @@ export function AlertTable(props: { alerts: readonly Alert[] }) {
     >
       {props.alerts.map((alert) => (
         <tr key={alert.alert_id}>
-          <td>{moment(alert.raised_at)}</td>
+          <td>{props.brief ? hour(alert.raised_at) : moment(alert.raised_at)}</td>
           <td>
             <Pill state={alert.severity}>{severities[alert.severity] ?? alert.severity}</Pill>
           </td>

@@ -1,7 +1,7 @@
 import { Component, type ReactNode } from "react";
 import type { Decision } from "../api/shapes";
 import * as shapes from "../api/shapes";
-import { moment } from "../format";
+import { hour, moment } from "../format";
 import { askAs } from "../session";
 import { texts } from "../texts";
 import { Paged, Pill, Table, Title, Who } from "../ui";
@@ -24,16 +24,15 @@ export class DecisionsPage extends Component {
   }
 }
 
-export function DecisionTable(props: { decisions: readonly Decision[] }) {
+/** `brief`: of today, beside others. */
+export function DecisionTable(props: { decisions: readonly Decision[]; brief?: boolean }) {
   const { columns, actions, outcomes } = texts.decisions;
+  const head = [columns.time, columns.by, columns.action, columns.player, columns.outcome];
   return (
-    <Table
-      label={texts.decisions.title}
-      head={[columns.time, columns.by, columns.action, columns.player, columns.outcome, columns.request]}
-    >
+    <Table label={texts.decisions.title} head={props.brief ? head : [...head, columns.request]}>
       {props.decisions.map((decision) => (
         <tr key={`${decision.at.getTime()}/${decision.by.player_id}/${decision.request_id}${decision.action}`}>
-          <td>{moment(decision.at)}</td>
+          <td>{props.brief ? hour(decision.at) : moment(decision.at)}</td>
           <td className="name">
             <Who person={decision.by} />
           </td>
@@ -45,7 +44,7 @@ export function DecisionTable(props: { decisions: readonly Decision[] }) {
             <Pill state={decision.outcome}>{outcomes[decision.outcome] ?? decision.outcome}</Pill>{" "}
             {decision.detail && <span className="hint">{decision.detail}</span>}
           </td>
-          <td className="id">{decision.request_id}</td>
+          {!props.brief && <td className="id">{decision.request_id}</td>}
         </tr>
       ))}
     </Table>

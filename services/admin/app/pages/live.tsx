@@ -66,13 +66,13 @@ export class LivePage extends Component<Record<string, never>, LiveState> {
         {now && now.alerts.length > 0 && (
           <>
             <h2>{texts.live.alerts}</h2>
-            <AlertTable alerts={now.alerts} />
+            <AlertTable alerts={now.alerts} brief={true} />
           </>
         )}
         {now && now.decisions.length > 0 && (
           <>
             <h2>{texts.live.decisions}</h2>
-            <DecisionTable decisions={now.decisions} />
+            <DecisionTable decisions={now.decisions} brief={true} />
           </>
         )}
       </>

@@ -88,14 +88,14 @@ function Ledger(props: { entries: readonly Entry[] }) {
   return (
     <Table
       label={texts.player.ledger}
-      head={[columns.time, columns.kind, columns.amount, columns.after, columns.by, columns.request]}
+      head={[columns.kind, columns.amount, columns.after, columns.time, columns.by, columns.request]}
     >
       {props.entries.map((entry) => (
         <tr key={entry.sequence}>
-          <td>{moment(entry.created_at)}</td>
           <td>{kinds[entry.kind] ?? entry.kind}</td>
           <td className={entry.amount < 0 ? "amount out" : "amount"}>{money(entry.amount)}</td>
           <td className="amount">{money(entry.balance_after)}</td>
+          <td>{moment(entry.created_at)}</td>
           <td>{entry.decided_by ? <Who person={entry.decided_by} /> : ""}</td>
           <td className="id">{entry.request_id}</td>
         </tr>
