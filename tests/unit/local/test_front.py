@@ -85,4 +85,6 @@ async def test_a_process_that_does_not_listen_is_passed_over(front: tuple[Front,
 
 
 async def test_without_a_process_a_connection_is_closed(front: tuple[Front, int]) -> None:
-    assert await ask(front[1], b"1") == [""]
+    reader, writer = await asyncio.open_connection(HOST, front[1])
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()

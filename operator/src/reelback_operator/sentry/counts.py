@@ -21,6 +21,8 @@ from reelback_operator.sentry.api import Api, SentryError, any_of, iso, number, 
 # What failure_count() does not count as failed.
 # Warnings are no failures: security events, alerts of the business and slow work are sent as such.
 ERRORS = "level:[error,fatal]"
+# An error that nobody caught ends a process, and not a page: sessions of browsers have a word of their own for it.
+_CRASHED = ("crashed", "unhandled")
 _PASSED = "[ok,cancelled,unknown]"
 _P95 = "p95(span.duration)"
 _RAW = "disableAggregateExtrapolation"
@@ -168,7 +170,7 @@ class Counter:
         for group in rows(await self._api.call("GET", "sessions/", parameters), "groups"):
             release, count = str(group["by"]["release"]), whole(group["totals"], "sum(session)")
             before = found.get(release, Counts())
-            crashed = count if group["by"]["session.status"] == "crashed" else 0
+            crashed = count if group["by"]["session.status"] in _CRASHED else 0
             if count:
                 found[release] = Counts(requests=before.requests + count, failures=before.failures + crashed)
         return found
@@ -184,7 +186,7 @@ class Counter:
         groups = rows(await self._api.call("GET", "sessions/", parameters), "groups")
         of_service = [group for group in groups if str(group["by"]["release"]).partition("@")[0] == service]
         return sum(
-            whole(group["totals"], "sum(session)") for group in of_service if group["by"]["session.status"] == "crashed"
+            whole(group["totals"], "sum(session)") for group in of_service if group["by"]["session.status"] in _CRASHED
         )
 
     async def errors(self, window: Window) -> dict[str, int]:

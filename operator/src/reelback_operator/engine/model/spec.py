@@ -164,7 +164,7 @@ class SlowRateCheck(_Sequential):
 
 
 class CrashFreeSessionsCheck(_Sequential):
-    """The candidate's share of sessions that crashed."""
+    """The candidate's share of sessions that crashed; of browsers', that had an error which nobody caught."""
 
     type: Literal["CrashFreeSessions"]
 
