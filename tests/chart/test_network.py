@@ -43,7 +43,7 @@ def ports(pod: Object) -> list[str]:
 
 def wanted() -> set[Edge]:
     """The edges as the map tells them."""
-    edges = {("load", "gateway", "http")}
+    edges = {("load", "gateway", "http"), ("load", "web", "http")}
     for name, service in SERVICES.items():
         edges |= {(name, callee, SERVICES[callee]["protocol"]) for callee in service.get("calls", [])}
         edges |= {(name, STORES[store].get("service", store), store) for store in service.get("stores", [])}

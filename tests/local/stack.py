@@ -131,11 +131,11 @@ class Stack:
         mails: list[dict[str, Any]] = httpx2.get(f"{self.url('mailbox')}/api/messages", timeout=10).json()
         return mails
 
-    def page(self) -> str:
-        """The page of the game."""
-        answer = httpx2.get(self.url("web"), timeout=10)
-        assert answer.status_code == 200, answer.text
-        return answer.text
+    def look(self) -> None:
+        """Ask for the page of the game, and for that of the back office."""
+        for site in ("web", "admin"):
+            answer = httpx2.get(self.url(site), timeout=10)
+            assert answer.status_code == 200, answer.text
 
     def text(self, mail: Mapping[str, Any]) -> str:
         """The words of a mail."""

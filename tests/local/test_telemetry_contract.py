@@ -86,7 +86,7 @@ def test_what_a_request_asks_of_mongodb_is_in_its_trace_without_the_content(stac
 def test_every_service_sends_spans_with_its_release_and_environment(stack: Stack, player: Player) -> None:
     player.spin()
     stack.mails()
-    stack.page()
+    stack.look()
     environment = values.load().environment
 
     def segments() -> bool:
@@ -106,7 +106,7 @@ def test_every_service_sends_spans_with_its_release_and_environment(stack: Stack
 def test_every_service_counts_sessions(stack: Stack, player: Player) -> None:
     player.spin()
     stack.mails()
-    stack.page()
+    stack.look()
 
     def sessions() -> bool:
         groups = stack.sentry("sessions/", field="sum(session)", groupBy="release", **WINDOW)["groups"]

@@ -306,7 +306,22 @@ async def test_the_documentation_needs_no_other_server(gateway: Gateway) -> None
                 "limits",
             ),
             *("wallet", "wallet/entries", "spins", "leaderboard", "paytable", "preferences", "messages"),
-            *(endpoint.path.lstrip("/") for endpoint in ENDPOINTS.values()),
+            *("debug", *(endpoint.path.lstrip("/") for endpoint in ENDPOINTS.values())),
+            *(
+                f"admin/{path}"
+                for path in ("me", "live", "report", "alerts", "decisions", "kyc", "withdrawals", "players")
+            ),
+            *(
+                f"admin/players/{path}"
+                for path in (
+                    "search",
+                    "{player_id}",
+                    "{player_id}/account",
+                    "{player_id}/entries",
+                    "{player_id}/kyc",
+                    "{player_id}/transfers/{request_id}/decision",
+                )
+            ),
         )
     }
     for methods in api["paths"].values():

@@ -51,7 +51,13 @@ export class Chart {
   private draw(): () => void {
     const width = Math.max(280, this.place.clientWidth);
     const lines = SERIES.map((name) => ({ name, points: this.points(name, width) }));
-    const drawing = svg("svg", { width: "100%", height: String(HEIGHT), role: "img", "aria-label": texts.live.chart });
+    const drawing = svg("svg", {
+      width: "100%",
+      height: String(HEIGHT),
+      preserveAspectRatio: "none",
+      role: "img",
+      "aria-label": texts.live.chart,
+    });
     const fit = (): void => {
       drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
       for (const { name, points } of lines) {
