@@ -83,6 +83,13 @@ def test_web_gets_its_pages_and_what_they_call_at_the_ports_of_this_stack(home: 
     assert "BROWSER_DSN" not in _first(stack, "payment").env
 
 
+def test_minisentry_gets_the_player_of_replays_when_it_is_there(home: Home, tmp_path: Path) -> None:
+    for player, expected in ((tmp_path, str(tmp_path)), (None, None)):
+        stack = plan(values.load(), {}, home, player=player)
+        assert _first(stack, "minisentry").env.get("PLAYER_FOLDER") == expected
+        assert "PLAYER_FOLDER" not in _first(stack, "payment").env
+
+
 def test_without_its_pages_web_stays_out(home: Home) -> None:
     assert "web" not in plan(values.load(), {}, home).services
 
