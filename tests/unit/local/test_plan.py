@@ -93,6 +93,13 @@ def test_admin_is_the_server_of_web_with_other_pages(home: Home, tmp_path: Path)
     assert "web" not in stack.services
 
 
+def test_minisentry_gets_the_player_of_replays_when_it_is_there(home: Home, tmp_path: Path) -> None:
+    for player, expected in ((tmp_path, str(tmp_path)), (None, None)):
+        stack = plan(values.load(), {}, home, player=player)
+        assert _first(stack, "minisentry").env.get("PLAYER_FOLDER") == expected
+        assert "PLAYER_FOLDER" not in _first(stack, "payment").env
+
+
 def test_without_its_pages_web_stays_out(home: Home) -> None:
     assert {"web", "admin"}.isdisjoint(plan(values.load(), {}, home).services)
 

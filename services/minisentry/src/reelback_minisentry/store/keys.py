@@ -18,8 +18,8 @@
 | `releases`, `release:<version>`  | zset by the time it was made; hash: the release         | MAX_RELEASES            |
 | `projects`                       | set: the projects that something came from              | MAX_PROJECTS            |
 | `deploys`, `deploy-id`           | zset by the time they were finished; the last id        | MAX_DEPLOYS             |
-| `<shelf>`, `<shelf>:<name>`      | zset by the last write; hash: fields, and `#`, its bytes| the Bounds of the shelf |
-| `<shelf>#`                       | string: the bytes of all of the shelf                   | 1                       |
+| `<shelf>`, `<shelf>:<name>`      | zset by the last write; hash: a thing's fields          | the Bounds of the shelf |
+| `<shelf>#sizes`, `<shelf>#total` | hash: the bytes of each; string: of all                 | likewise                |
 | `filled`                         | string: says that nobody has emptied the store since    | 1                       |
 
 The prefix's number counts the formats: what an older minisentry wrote in another one is left alone, not misread.
@@ -80,16 +80,17 @@ ERROR_GRACE = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A shelf: what is kept whole, the newest things of it. How many, bytes of one and of all."""
+    """A shelf of things that are kept whole: how many, bytes of one and of all, seconds after the last write."""
 
     shelf: str
     most: int
     each: int
     total: int
+    lifetime: int = LIFETIME[HOUR]
 
 
-CHUNKS = Bounds("chunks", 48, MIB // 2, 12 * MIB)
-"""Parts of bundles that are being uploaded."""
+CHUNKS = Bounds("chunks", 48, MIB // 2, 12 * MIB, HOUR)
+"""Parts of bundles that are being uploaded, by their checksum."""
 
 BUNDLES = Bounds("bundles", 200, 4096, MIB)
 """What was in bundles, by their checksum."""

@@ -98,8 +98,13 @@ class Reader:
 
     async def rows_of(self, events: Collection[str], window: Window) -> dict[str, dict[str, Any]]:
         """The rows of these error events by their ids, those that are in the window and still here."""
-        wanted = set(events)
-        return {row["id"]: row async for row in self.rows(window, newest_first=True) if row["id"] in wanted}
+        wanted, found = set(events), dict[str, dict[str, Any]]()
+        async for row in self.rows(window, newest_first=True):
+            if row["id"] in wanted:
+                found[row["id"]] = row
+            if len(found) == len(wanted):
+                break
+        return found
 
     async def issue_numbers(self) -> list[str]:
         """The issues, last seen first."""
