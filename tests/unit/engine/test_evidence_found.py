@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from reelback_operator.engine.judging.evidence import missing
+from reelback_operator.engine.model.actions import SetLoad
 from reelback_operator.engine.model.observations import Look, Observations, Question, Sighting
 from reelback_operator.engine.model.resource import Phase, Scenario, SpecError, Status, Verdict
 from reelback_operator.engine.questions import question
@@ -87,6 +89,15 @@ def test_what_is_enough(evidence: Mapping[str, Any], sighting: Sighting, enough:
     status, _ = played(watching(evidence), {0: {str(evidence["name"]): [sighting]}})
     assert status.verdict == (Verdict.PASSED if enough else Verdict.FAILED)
     assert status.evidence[0].outcome == ("Found" if enough else "Missing")
+
+
+@pytest.mark.parametrize(("playing", "wanted"), [(1, {"crash", "click"}), (0, {"crash"})])
+def test_what_browsers_show_is_looked_for_only_where_there_are_some(playing: int, wanted: set[str]) -> None:
+    scenario = watching(CRASH, {**SPIN_TRACE, "name": "click", "inBrowsers": True, "project": "web"})
+    status = record(Status(), [SetLoad(5, 2, playing)], "", START)
+    assert {evidence.name for evidence in missing(scenario.spec, status)} == wanted
+    said = status.timeline[-1].detail
+    assert said == ("5 requests/s, 1 browsers" if playing else "5 requests/s, no browser is there to play in")
 
 
 def test_a_run_ends_when_all_is_found_and_says_what() -> None:

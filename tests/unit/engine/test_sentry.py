@@ -196,7 +196,7 @@ async def test_without_spans_errors_and_sessions_are_counted_by_the_hour_and_it_
         if path == "sessions/":
             groups = [
                 {"by": {"release": NEW, "session.status": status}, "totals": {"sum(session)": count}}
-                for status, count in (("healthy", 45), ("crashed", 5))
+                for status, count in (("healthy", 45), ("crashed", 3), ("unhandled", 2))
             ]
             return 200, {}, json.dumps({"groups": groups})
         return data({"release": NEW, "count()": 4}) if query["dataset"] == ["errors"] else data()
