@@ -9,21 +9,18 @@ import time
 import uuid
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from reelback_common.chromium import Chromium, Page
 from reelback_local import player
 
-from tests.browser import chromium
 from tests.local.stack import until
 from tests.unit.minisentry.conftest import BROWSER_KEY, Server
 
 RECORDED = "530f082d400041d5a357149ddd4ae29c"
 FRAME = "document.querySelector('.replayer-wrapper iframe')"
-
-pytestmark = pytest.mark.skipif(not chromium.executable(), reason="needs chromium on the PATH")
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +142,7 @@ def sent(server: Server, replay_id: str, recording: bytes) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def played(page: chromium.Page, address: str) -> None:
+def played(page: Page, address: str) -> None:
     """Open a replay and let it play to its end."""
     page.open(address)
     page.wait(".rr-controller")
@@ -154,10 +151,10 @@ def played(page: chromium.Page, address: str) -> None:
     until(lambda: page.run("parseFloat(document.querySelector('.rr-progress__step').style.width) > 99"), "the end", 40)
 
 
-def test_a_recording_is_played(server: Server, tmp_path: Path) -> None:
+def test_a_recording_is_played(server: Server, browser: Chromium) -> None:
     server.recorded("error")
     server.recorded("replay")
-    with chromium.page(tmp_path) as page:
+    with browser.page() as page:
         played(page, f"http://127.0.0.1:{server.port}/replays/{RECORDED}")
         shown = page.run(f"{FRAME}.contentDocument.body.innerText")
         assert set(shown.split()) == {"****", "*" * 10}, "a heading and three buttons, masked"
@@ -166,9 +163,9 @@ def test_a_recording_is_played(server: Server, tmp_path: Path) -> None:
         assert page.complaints() == []
 
 
-def test_a_forged_recording_runs_nothing_and_asks_nobody(server: Server, tmp_path: Path) -> None:
+def test_a_forged_recording_runs_nothing_and_asks_nobody(server: Server, browser: Chromium) -> None:
     replay_id = uuid.uuid4().hex
-    with Spy() as spy, chromium.page(tmp_path) as page:
+    with Spy() as spy, browser.page() as page:
         sent(server, replay_id, forged(f"http://127.0.0.1:{spy.server_port}"))
         address = f"http://127.0.0.1:{server.port}/replays/{replay_id}"
         played(page, address)
