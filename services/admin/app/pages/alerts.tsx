@@ -30,11 +30,10 @@ export function AlertTable(props: { alerts: readonly Alert[]; brief?: boolean })
   return (
     <Table
       label={texts.alerts.title}
-      head={[columns.time, columns.severity, columns.player, columns.rule, columns.detail]}
+      head={[columns.severity, columns.player, columns.rule, columns.time, columns.detail]}
     >
       {props.alerts.map((alert) => (
         <tr key={alert.alert_id}>
-          <td>{props.brief ? hour(alert.raised_at) : moment(alert.raised_at)}</td>
           <td>
             <Pill state={alert.severity}>{severities[alert.severity] ?? alert.severity}</Pill>
           </td>
@@ -42,6 +41,7 @@ export function AlertTable(props: { alerts: readonly Alert[]; brief?: boolean })
             <Who person={alert.player} />
           </td>
           <td>{rules[alert.rule] ?? alert.rule}</td>
+          <td>{props.brief ? hour(alert.raised_at) : moment(alert.raised_at)}</td>
           <td className="long">{alert.detail}</td>
         </tr>
       ))}
