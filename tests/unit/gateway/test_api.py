@@ -306,6 +306,10 @@ async def test_the_documentation_needs_no_other_server(gateway: Gateway) -> None
                 "limits",
             ),
             *("wallet", "wallet/entries", "spins", "leaderboard", "paytable", "preferences", "messages"),
+            *(f"admin/{name}" for name in ("me", "kyc", "withdrawals", "alerts", "report", "live", "decisions")),
+            *(f"admin/players{rest}" for rest in ("", "/search", "/{player_id}")),
+            *(f"admin/players/{{player_id}}/{name}" for name in ("kyc", "account", "entries")),
+            "admin/players/{player_id}/transfers/{request_id}/decision",
             *(endpoint.path.lstrip("/") for endpoint in ENDPOINTS.values()),
         )
     }
