@@ -91,7 +91,10 @@ def register(page: Page, email: str = "") -> str:
     page.fill("email", email)
     page.fill("password", PASSWORD)
     page.click("form button")
-    until(lambda: page.sees("header") or page.sees(".said .problem"), "registered")
+    try:
+        until(lambda: page.sees("header") or page.sees(".said .problem"), "registered")
+    except AssertionError:
+        raise AssertionError(page.run("document.body.innerText")) from None
     return email
 
 

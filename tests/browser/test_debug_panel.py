@@ -47,8 +47,13 @@ def trace_of(said: str) -> str:
 
 def test_each_button_of_the_services_fails_as_it_should(stack: Stack, tester: Page) -> None:
     traces: dict[Endpoint, str] = {}
-    sections = tester.run("[...document.querySelectorAll('main h2')].map((each) => each.innerText)")
-    assert sections == ["Service crashes", "Memory and threading", "Service-specific errors", "Browser"]
+
+    def sections() -> list[str]:
+        shown: list[str] = tester.run("[...document.querySelectorAll('main h2')].map((each) => each.innerText)")
+        return shown
+
+    until(lambda: len(sections()) > 1, f"the gateway's list: {tester.text('main')}")
+    assert sections() == ["Service crashes", "Memory and threading", "Service-specific errors", "Browser"]
     for endpoint in sorted(ENDPOINTS.values(), key=lambda each: each.status == 503):
         said = pressed(tester, f"{endpoint.service}: {endpoint.name}")
         if endpoint.status >= 400:

@@ -306,22 +306,12 @@ async def test_the_documentation_needs_no_other_server(gateway: Gateway) -> None
                 "limits",
             ),
             *("wallet", "wallet/entries", "spins", "leaderboard", "paytable", "preferences", "messages"),
-            *("debug", *(endpoint.path.lstrip("/") for endpoint in ENDPOINTS.values())),
-            *(
-                f"admin/{path}"
-                for path in ("me", "live", "report", "alerts", "decisions", "kyc", "withdrawals", "players")
-            ),
-            *(
-                f"admin/players/{path}"
-                for path in (
-                    "search",
-                    "{player_id}",
-                    "{player_id}/account",
-                    "{player_id}/entries",
-                    "{player_id}/kyc",
-                    "{player_id}/transfers/{request_id}/decision",
-                )
-            ),
+            *(f"admin/{name}" for name in ("me", "kyc", "withdrawals", "alerts", "report", "live", "decisions")),
+            *(f"admin/players{rest}" for rest in ("", "/search", "/{player_id}")),
+            *(f"admin/players/{{player_id}}/{name}" for name in ("kyc", "account", "entries")),
+            "admin/players/{player_id}/transfers/{request_id}/decision",
+            "debug",
+            *(endpoint.path.lstrip("/") for endpoint in ENDPOINTS.values()),
         )
     }
     for methods in api["paths"].values():

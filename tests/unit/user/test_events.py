@@ -123,6 +123,7 @@ async def test_documents_have_their_states(office: Office) -> None:
 async def test_of_two_decisions_at_once_one_holds(office: Office) -> None:
     ada = await office.register()
     await office.submit(ada)
+    office.session_id = await services.signed_in_as(office.user, roles.SUPPORT)
     answers = await asyncio.gather(
         *(office.decide(ada, kyc) for kyc in (KYC_VERIFIED, KYC_REFUSED) * 3), return_exceptions=True
     )

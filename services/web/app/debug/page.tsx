@@ -19,7 +19,7 @@ export default function DebugPage(props: { session: Session }) {
       <p className="hint">{say.lead}</p>
       <Show of={endpoints}>
         {(found) =>
-          [...new Set(found.map((endpoint) => endpoint.section))].map((section) => (
+          [...new Set([...Object.keys(say.sections), ...found.map((endpoint) => endpoint.section)])].map((section) => (
             <section key={section} className="card">
               <h2>{say.sections[section] ?? section}</h2>
               <ul className="faults">
