@@ -63,6 +63,7 @@ export function BrowserErrors() {
         ))}
       </ul>
       <Boundary
+        key={drawn && results[drawn]?.trace}
         name="Breaking"
         instead={(_, again) => (
           <p className="problem">

@@ -19,9 +19,9 @@ export default function DebugPage(props: { session: Session }) {
       <p className="hint">{say.lead}</p>
       <Show of={endpoints}>
         {(found) =>
-          [...new Set([...Object.keys(say.sections), ...found.map((endpoint) => endpoint.section)])].map((section) => (
+          Object.entries(say.sections).map(([section, title]) => (
             <section key={section} className="card">
-              <h2>{say.sections[section] ?? section}</h2>
+              <h2>{title}</h2>
               <ul className="faults">
                 {found
                   .filter((endpoint) => endpoint.section === section)
