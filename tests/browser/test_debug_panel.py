@@ -22,8 +22,9 @@ BROWSER = {
     "unhandled": "DebugError: nobody catches this",
     "rejection": "DebugError: nobody waits for this",
     "boundary": "DebugError: this cannot be drawn",
-    "slow render": "slow render",
+    # In this order: a slow render is a long task, too, and the SDK drops what is like the event before.
     "long task": "long task",
+    "slow render": "slow render",
     "failing fetch": "DebugError: GET /api/v1/nowhere: 404",
 }
 

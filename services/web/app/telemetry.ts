@@ -30,6 +30,8 @@ export function start(options: Settings): void {
     replaysOnErrorSampleRate: 1,
     replaysSessionSampleRate: options.replay_sample_rate,
     propagateTraceparent: true,
+    // A message with the stack of who reports it would be shown as an error of that place.
+    attachStacktrace: false,
     transport: Sentry.makeFetchTransport,
     stackParser: Sentry.defaultStackParser,
     integrations: [
