@@ -26,9 +26,20 @@ def shown(server: Server, **query: str) -> dict[str, Any]:
     return found
 
 
-def test_sentrys_own_address_of_a_trace_leads_to_its_page(shared: Server) -> None:
-    answer = shared.http.get(f"/organizations/reelback/performance/trace/{'ab' * 16}/")
-    assert (answer.status_code, answer.headers["location"]) == (307, f"/trace/{'ab' * 16}")
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        (f"performance/trace/{'ab' * 16}/", f"/trace/{'ab' * 16}"),
+        (f"issues/?query=trace%3A{'ab' * 16}", f"/trace/{'ab' * 16}"),
+        ("issues/?query=is:unresolved", "/"),
+        ("issues/", "/"),
+        ("issues/12/", "/issues/12"),
+        ("issues/x/", "/issues/0"),
+    ],
+)
+def test_sentrys_own_addresses_lead_to_pages(shared: Server, path: str, page: str) -> None:
+    answer = shared.http.get(f"/organizations/reelback/{path}")
+    assert (answer.status_code, answer.headers["location"]) == (307, page)
 
 
 @pytest.mark.parametrize("path", ["/", "/issues/12", "/trace/0123"])

@@ -54,6 +54,11 @@ def routes(redis: Redis, names: ProjectNames, archive: Archive, stacks: Stacks, 
     async def sentry_trace(request: Request) -> Response:
         return RedirectResponse(f"/trace/{hex_id(request.path_params['id'], 32)}")
 
+    async def sentry_issues(request: Request) -> Response:
+        # Of issues the board lists the newest; those of a trace stand on its page.
+        trace = request.query_params.get("query", "").removeprefix("trace:")
+        return RedirectResponse(f"/trace/{found}" if (found := hex_id(trace, 32)) else "/")
+
     async def sentry_issue(request: Request) -> Response:
         number = request.path_params["id"]
         return RedirectResponse(f"/issues/{number if number.isdigit() else 0}")
@@ -98,6 +103,7 @@ def routes(redis: Redis, names: ProjectNames, archive: Archive, stacks: Stacks, 
         Route("/trace/{id}", index),
         # Where Sentry has it: a status links to the same address whatever Sentry is asked.
         Route("/organizations/{organization}/performance/trace/{id}/", sentry_trace),
+        Route("/organizations/{organization}/issues/", sentry_issues),
         Route("/organizations/{organization}/issues/{id}/", sentry_issue),
         Route("/replays/{id}", replay_page),
         Route("/organizations/{organization}/replays/{id}/", sentry_replay),
