@@ -89,10 +89,15 @@ def _read(file: Path) -> dict[str, Any]:
     return manifest
 
 
+def judges_pages(manifest: Mapping[str, Any]) -> bool:
+    """Whether it releases web, which only players in browsers can find bad."""
+    release = manifest["spec"].get("release") or {"targets": []}
+    return any(target["name"] == WEB for target in release["targets"])
+
+
 def lacks_browser(manifest: Mapping[str, Any]) -> bool:
     """Whether it judges the pages, and nobody here could use them."""
-    release = manifest["spec"].get("release") or {"targets": []}
-    return any(target["name"] == WEB for target in release["targets"]) and not chromium()
+    return judges_pages(manifest) and not chromium()
 
 
 async def play(manifest: Mapping[str, Any], stack: StackStatus, home: Home, tell: Callable[[Status], None]) -> Run:

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reelback_local.layout.home import PROJECT
@@ -25,10 +25,13 @@ SITES: tuple[str, ...] = ("web", "admin")
 SOURCES = PROJECT / "services"
 KEPT = PROJECT / ".reelback" / "sites"
 
+BUILD = Path("web", "build.ts")
 SENTRY_CLI = KEPT / "sentry-cli"
 
 _FILES = (".npmrc", "index.html", "package-lock.json", "package.json", "tsconfig.json", "vite.config.ts")
 _FOLDERS = ("app", "public")
+_SHARED = ("app/api/decode.ts", "app/api/exchange.ts")
+"""Of web, which the pages of admin are made of, too."""
 
 INSTALL_SECONDS = 90
 BUILD_SECONDS = 60
@@ -57,31 +60,41 @@ async def build() -> None:
 
 
 async def _build(site: str) -> None:
+    with workshop(KEPT) as place:
+        for file in _sources(site):
+            copy = place / file.relative_to(SOURCES)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
+        work = place / site
+        if site != "web":
+            shutil.copy(SOURCES / BUILD, work)  # what it imports is installed there
+        await install(work)
+        node, _ = _node()
+        await _run(f"the build of {site}", (node, "build.ts"), work, BUILD_SECONDS)
+        (done := place / "done").mkdir()
+        for folder in ("dist", "maps"):
+            (work / folder).rename(done / folder)
+        _keep_cli(work)
+        keep(done, _folder(site))
+
+
+@contextmanager
+def workshop(kept: Path) -> Iterator[Path]:
+    """A folder to make something in that is kept below `kept`. Raises SiteError."""
     try:
-        KEPT.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", dir=KEPT, ignore_cleanup_errors=True) as work:
-            await _build_in(Path(work), site)
+        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=kept, ignore_cleanup_errors=True) as place:
+            yield Path(place)
     except OSError as error:
-        raise SiteError(f"{error.filename or KEPT}: {error.strerror or error}") from None
+        raise SiteError(f"{error.filename or kept}: {error.strerror or error}") from None
 
 
-async def _build_in(work: Path, site: str) -> None:
-    target = _folder(site)
-    for file in _files(site):
-        shutil.copy(file, work)
-    for folder in _FOLDERS:
-        shutil.copytree(SOURCES / site / folder, work / folder)
-    await install(work)
-    node, _ = _node()
-    await _run(f"the build of {site}", (node, "build.ts"), work, BUILD_SECONDS)
-    (done := work / "done").mkdir()
-    for folder in ("dist", "maps"):
-        (work / folder).rename(done / folder)
-    _keep_cli(work)
-    with suppress(OSError):  # another stack was quicker
-        done.rename(target)
+def keep(made: Path, target: Path) -> None:
+    """Put a folder where it is kept, unless somebody was quicker. Raises SiteError."""
+    with suppress(OSError):
+        made.rename(target)
     if not target.is_dir():
-        raise SiteError(f"the build of {site} left nothing that could be moved to {target}")
+        raise SiteError(f"what was made could not be moved to {target}")
 
 
 def _keep_cli(work: Path) -> None:
@@ -138,4 +151,6 @@ def _sources(site: str) -> Iterator[Path]:
 
 
 def _files(site: str) -> list[Path]:
-    return [SOURCES / "web" / "build.ts", *(SOURCES / site / file for file in _FILES)]
+    """Those that are named: the site's own, and what it has of web."""
+    shared = () if site == "web" else (SOURCES / "web" / file for file in _SHARED)
+    return [SOURCES / BUILD, *(SOURCES / site / file for file in _FILES), *shared]

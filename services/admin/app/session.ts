@@ -1,6 +1,7 @@
 /** Who is signed in, in this tab: kept over a reload, gone with the tab. */
-import { ask, type Method } from "./api/client";
-import { type Decoder, date, nothing, record, text } from "./api/decode";
+import { type Decoder, date, nothing, record, text } from "../../web/app/api/decode";
+import type { Method } from "../../web/app/api/exchange";
+import { ask } from "./api/client";
 import { Problem } from "./api/problem";
 import * as shapes from "./api/shapes";
 import { texts } from "./texts";

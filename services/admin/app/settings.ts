@@ -1,5 +1,5 @@
 /** What the server of these pages tells them at run time. */
-import { type Decoded, map, maybe, real, record, text } from "./api/decode";
+import { type Decoded, maybe, real, record, text, values } from "../../web/app/api/decode";
 
 const shape = record({
   gateway: text,
@@ -7,7 +7,7 @@ const shape = record({
   release: text,
   environment: text,
   traces_sample_rate: real,
-  faults: map(real),
+  faults: values(real),
 });
 
 export type Settings = Decoded<typeof shape>;

@@ -1,7 +1,8 @@
 /** Who is signed in, in this tab: kept over a reload, gone with the tab. */
 import { useSyncExternalStore } from "react";
-import { ask, type Method } from "./api/client";
+import { ask } from "./api/client";
 import { type Decoder, date, list, nothing, record, text } from "./api/decode";
+import type { Method } from "./api/exchange";
 import { Problem } from "./api/problem";
 import * as shapes from "./api/shapes";
 import { texts } from "./texts";

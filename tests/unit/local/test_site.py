@@ -46,7 +46,9 @@ async def test_a_build_is_kept_for_its_sources_alone(
     for name in site.SITES:
         (tmp_path / "sources" / name / "app").mkdir(parents=True)
         for file in site._files(name):
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(file.name)
+    for name in site.SITES:
         (site._folder(name) / "dist").mkdir(parents=True)
     assert site.built().keys() == {"web", "admin"}
     await site.build()

@@ -1,5 +1,16 @@
 /** What the gateway answers, as its OpenAPI says. Amounts are whole minor units. */
-import { type Decoded, type Decoder, date, flag, list, maybe, real, record, text, whole } from "./decode";
+import {
+  type Decoded,
+  type Decoder,
+  date,
+  flag,
+  list,
+  maybe,
+  real,
+  record,
+  text,
+  whole,
+} from "../../../web/app/api/decode";
 
 export const token = record({ token: text, player_id: text, expires_at: date });
 export const person = record({ player_id: text, display_name: text });

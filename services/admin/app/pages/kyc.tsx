@@ -1,7 +1,8 @@
 import { Component, type ReactNode } from "react";
 import type { Member, Player } from "../api/shapes";
 import * as shapes from "../api/shapes";
-import { ago, moment } from "../format";
+import { before } from "../before";
+import { ago } from "../format";
 import { playerAddress } from "../route";
 import { askAs } from "../session";
 import { texts } from "../texts";
@@ -64,12 +65,8 @@ export class KycChoices extends Component<KycChoicesProps> {
       body: { decision },
       route: "admin/players/{player_id}/kyc",
     });
-    const by = decided.kyc_decided_by;
-    const late = by && by.player_id !== member.player_id && decided.kyc_changed_at;
     done(
-      late
-        ? texts.documents.before(by.display_name || by.player_id, moment(late))
-        : texts.documents[decision](player.display_name),
+      before(member, decided.kyc_decided_by, decided.kyc_changed_at) ?? texts.documents[decision](player.display_name),
     );
   }
 

@@ -1,7 +1,8 @@
 import { Component, type ReactNode } from "react";
 import type { Member, Transfer } from "../api/shapes";
 import * as shapes from "../api/shapes";
-import { ago, moment, money } from "../format";
+import { before } from "../before";
+import { ago, money } from "../format";
 import { askAs } from "../session";
 import { texts } from "../texts";
 import { Choices, Done, Paged, Title, Who } from "../ui";
@@ -16,12 +17,10 @@ export class WithdrawalsPage extends Component<{ member: Member }, { done: strin
       body: { decision },
       route: "admin/players/{player_id}/transfers/{request_id}/decision",
     });
-    const by = decided.decided_by;
-    const late = by && by.player_id !== this.props.member.player_id && decided.decided_at;
     this.setState({
-      done: late
-        ? texts.documents.before(by.display_name || by.player_id, moment(late))
-        : texts.withdrawals[decision](money(-entry.amount), player.display_name),
+      done:
+        before(this.props.member, decided.decided_by, decided.decided_at) ??
+        texts.withdrawals[decision](money(-entry.amount), player.display_name),
     });
     reload();
   }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,18 @@ class UserAway(Exception):
     """The user service does not answer."""
 
 
+@contextmanager
+def asking_user(answers: Mapping[grpc.StatusCode, Exception]) -> Iterator[None]:
+    """Around a call of the user service: raises what one of its codes means here, or UserAway."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        if answer := answers.get(error.code()):
+            raise answer from None
+        log.warning("user does not answer: %s %s", error.code().name, error.details())
+        raise UserAway("the user service does not answer, try again") from error
+
+
 class Players:
     """The players as the user service knows them."""
 
@@ -46,13 +60,8 @@ class Players:
             raise NotVerified(f"kyc: the player must be verified to withdraw, the state is {state}")
 
     async def _profile(self, player_id: str) -> user_pb2.Profile:
-        try:
-            request = user_pb2.GetProfileRequest(player_id=player_id)
+        request = user_pb2.GetProfileRequest(player_id=player_id)
+        with asking_user({grpc.StatusCode.NOT_FOUND: Unknown("player_id: no such player")}):
             profile = await self._user.GetProfile(request, timeout=ANSWER_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND:
-                raise Unknown("player_id: no such player") from None
-            log.warning("user does not answer: %s %s", error.code().name, error.details())
-            raise UserAway("the user service does not answer, try again") from error
         account_kind.describe(verified=profile.kyc == user_pb2.KYC_VERIFIED, since=profile.created_at.ToDatetime(UTC))
         return profile

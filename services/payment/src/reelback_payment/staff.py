@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-import grpc
 from grpc import StatusCode
 from reelback.v1 import user_pb2
 from reelback_common.staff.roles import May, granted
 from reelback_telemetry import security
 
-from reelback_payment.players import ANSWER_SECONDS, UserAway
+from reelback_payment.players import ANSWER_SECONDS, asking_user
 
 if TYPE_CHECKING:  # the stubs' types exist for the type checker only
     from reelback.v1.user_pb2_grpc import UserAsyncStub
-
-log = logging.getLogger(__name__)
 
 
 class SignedOut(Exception):
@@ -38,14 +34,9 @@ class Staff:
 
         Raises SignedOut, NotAllowed, and UserAway.
         """
-        try:
-            request = user_pb2.CheckSessionRequest(session_id=session_id)
+        request = user_pb2.CheckSessionRequest(session_id=session_id)
+        with asking_user({StatusCode.UNAUTHENTICATED: SignedOut("the session has ended, sign in again")}):
             session = await self._user.CheckSession(request, timeout=ANSWER_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            if error.code() is StatusCode.UNAUTHENTICATED:
-                raise SignedOut("the session has ended, sign in again") from None
-            log.warning("user does not answer: %s %s", error.code().name, error.details())
-            raise UserAway("the user service does not answer, try again") from error
         if May.DECIDE_MONEY not in granted(session.roles):
             security.report("permission", "somebody without the role for it asked for a decision")
             raise NotAllowed("no role of yours may decide on money")

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 class SentryExporter(SpanExporter):
     """Sends batches to the OTLP path of a DSN, by the proxy and the certificates that the environment names.
 
-    The SDK's exporter takes three times the CPU for a batch, and four batches a second leave each process.
+    The SDK's exporter takes about twice the CPU for a batch, and four batches a second leave each process.
     """
 
     def __init__(self, dsn: str) -> None:
