@@ -231,8 +231,9 @@ def test_a_bet_with_letters_is_told_at_its_field(page: Page) -> None:
 
 def test_nobody_shows_the_game_in_a_frame(stack: Stack, browser: Chromium) -> None:
     with browser.page() as page:
-        page.open(f"{stack.url('mailbox')}/")
         page.send("Page.setBypassCSP", enabled=True)
         page.open(f"{stack.url('mailbox')}/")
+        there = f"location.origin === '{stack.url('mailbox')}' && document.readyState === 'complete'"
+        until(lambda: page.run(there), "a page of somebody else")
         page.run(f"document.body.innerHTML = '<iframe src=\"{stack.url('web')}/\"></iframe>'")
         until(lambda: any("frame-ancestors" in each for each in page.complaints() or [page.run("''")]), "refused")
